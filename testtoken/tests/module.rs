@@ -117,19 +117,14 @@ fn presents_itself_as_luna_but_honestly() {
 fn every_slot_of_the_function_list_answers() {
     let mut list = std::ptr::null_mut();
     // SAFETY: `list` is a place for one pointer.
-    assert_eq!(
-        unsafe { shangmi_testtoken::C_GetFunctionList(&mut list) },
-        cryptoki_sys::CKR_OK
-    );
+    let rv = unsafe { shangmi_testtoken::C_GetFunctionList(&mut list) };
+    assert_eq!(rv, cryptoki_sys::CKR_OK);
     let pointers = list.cast::<usize>();
     let slots = size_of::<cryptoki_sys::CK_FUNCTION_LIST>() / size_of::<usize>();
     for slot in 1..slots {
         // SAFETY: the list is that many pointers long, after a padded version field.
-        assert_ne!(
-            unsafe { pointers.add(slot).read() },
-            0,
-            "slot {slot} is null"
-        );
+        let pointer = unsafe { pointers.add(slot).read() };
+        assert_ne!(pointer, 0, "slot {slot} is null");
     }
     // SAFETY: an unsupported function looks at none of its arguments.
     let rv = unsafe {
