@@ -248,8 +248,12 @@ mod tests {
     fn hkdf_agrees_with_the_hkdf_crate() {
         for len in [0, 1, 31, 32, 33, 64, 100, 8160] {
             let (mut ours, mut theirs) = (vec![0; len], vec![0; len]);
-            HkdfSm3::extract(None, b"ikm").expand(&[b"in", b"fo"], &mut ours).unwrap();
-            hkdf::Hkdf::<::sm3::Sm3>::new(None, b"ikm").expand(b"info", &mut theirs).unwrap();
+            HkdfSm3::extract(None, b"ikm")
+                .expand(&[b"in", b"fo"], &mut ours)
+                .unwrap();
+            hkdf::Hkdf::<::sm3::Sm3>::new(None, b"ikm")
+                .expand(b"info", &mut theirs)
+                .unwrap();
             assert_eq!(ours, theirs, "{len} bytes");
         }
     }

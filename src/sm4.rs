@@ -131,7 +131,8 @@ macro_rules! aead_mode {
                 associated_data: &[u8],
                 buffer: InOutBuf<'_, '_, u8>,
             ) -> aead::Result<Tag<Self>> {
-                self.0.encrypt_inout_detached(nonce, associated_data, buffer)
+                self.0
+                    .encrypt_inout_detached(nonce, associated_data, buffer)
             }
 
             fn decrypt_inout_detached(
@@ -141,7 +142,8 @@ macro_rules! aead_mode {
                 buffer: InOutBuf<'_, '_, u8>,
                 tag: &Tag<Self>,
             ) -> aead::Result<()> {
-                self.0.decrypt_inout_detached(nonce, associated_data, buffer, tag)
+                self.0
+                    .decrypt_inout_detached(nonce, associated_data, buffer, tag)
             }
         }
 
@@ -167,8 +169,14 @@ mod tests {
         let ccm = Sm4Ccm::new(&[0; 16].into());
         let mut buffer = vec![0; 1 << 24];
         let nonce = [0; 12].into();
-        assert!(ccm.encrypt_inout_detached(&nonce, b"", buffer.as_mut_slice().into()).is_err());
-        assert!(ccm.encrypt_inout_detached(&nonce, b"", buffer[1..].as_mut().into()).is_ok());
+        assert!(
+            ccm.encrypt_inout_detached(&nonce, b"", buffer.as_mut_slice().into())
+                .is_err()
+        );
+        assert!(
+            ccm.encrypt_inout_detached(&nonce, b"", buffer[1..].as_mut().into())
+                .is_ok()
+        );
     }
 
     #[test]
