@@ -4,5 +4,6 @@
 
 pub mod random;
 pub mod secret;
+pub mod sm2;
 pub mod sm3;
 pub mod sm4;
