@@ -2,6 +2,8 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "pkcs11")]
+pub mod hsm;
 pub mod random;
 pub mod secret;
 pub mod sm2;

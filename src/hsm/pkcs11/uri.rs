@@ -37,7 +37,6 @@ pub struct Uri {
     module_path: Option<PathBuf>,
     module_name: Option<String>,
     pin: Option<PinSource>,
-    ignored: Vec<String>,
 }
 
 /// The `type` attribute: the class of an object.
@@ -116,11 +115,6 @@ impl Uri {
     pub fn pin(&self) -> Option<&PinSource> {
         self.pin.as_ref()
     }
-
-    /// Names of query attributes that mean nothing here; RFC 7512 2.4 has them ignored.
-    pub fn ignored(&self) -> &[String] {
-        &self.ignored
-    }
 }
 
 impl FromStr for Uri {
@@ -168,12 +162,20 @@ impl Uri {
                     "private" => ObjectType::PrivateKey,
                     "public" => ObjectType::PublicKey,
                     "secret-key" => ObjectType::SecretKey,
-                    _ => return Err(UriError::InvalidValue { attribute: name.into() }),
+                    _ => {
+                        return Err(UriError::InvalidValue {
+                            attribute: name.into(),
+                        });
+                    }
                 };
                 set(&mut self.object_type, name, value)
             }
-            "slot-id" | "slot-description" | "slot-manufacturer" => Err(UriError::Slot { attribute: name.into() }),
-            _ => Err(UriError::UnknownAttribute { attribute: shown(name) }),
+            "slot-id" | "slot-description" | "slot-manufacturer" => Err(UriError::Slot {
+                attribute: name.into(),
+            }),
+            _ => Err(UriError::UnknownAttribute {
+                attribute: name.into(),
+            }),
         }
     }
 
@@ -188,24 +190,29 @@ impl Uri {
                 let path = PathBuf::from(attribute.text(QUERY, MAX_URI_LEN)?);
                 // A relative one would let the working directory or LD_LIBRARY_PATH choose the module.
                 if !path.is_absolute() {
-                    return Err(UriError::RelativePath { attribute: name.into() });
+                    return Err(UriError::RelativePath {
+                        attribute: name.into(),
+                    });
                 }
                 set(&mut self.module_path, name, path)
             }
-            "module-name" => set(&mut self.module_name, name, attribute.text(QUERY, MAX_URI_LEN)?),
-            "pin-source" => set(&mut pin.file, name, pin_file(&attribute.text(QUERY, MAX_URI_LEN)?)?),
+            "module-name" => set(
+                &mut self.module_name,
+                name,
+                attribute.text(QUERY, MAX_URI_LEN)?,
+            ),
+            "pin-source" => set(
+                &mut pin.file,
+                name,
+                pin_file(&attribute.text(QUERY, MAX_URI_LEN)?)?,
+            ),
             "pin-value" => {
                 let value = attribute.bytes(QUERY)?;
                 set(&mut pin.value, name, SecretBytes::copy_of(&value))
             }
-            _ => {
-                attribute.bytes(QUERY)?;
-                let name = shown(name);
-                match self.ignored.contains(&name) {
-                    true => Err(UriError::Duplicate { attribute: name }),
-                    false => Ok(self.ignored.push(name)),
-                }
-            }
+            // RFC 7512 2.4 has these ignored. What looks like one may be the rest of a PIN with a bare `&`,
+            // so nothing keeps or shows it.
+            _ => attribute.bytes(QUERY).map(drop),
         }
     }
 }
@@ -239,7 +246,9 @@ fn pin_file(source: &str) -> Result<PathBuf, UriError> {
     };
     match Path::new(path).is_absolute() {
         true => Ok(path.into()),
-        false => Err(UriError::RelativePath { attribute: "pin-source".into() }),
+        false => Err(UriError::RelativePath {
+            attribute: "pin-source".into(),
+        }),
     }
 }
 
@@ -253,38 +262,73 @@ struct Attribute<'a> {
     value: &'a str,
 }
 
-fn attributes(text: &str, separator: char) -> impl Iterator<Item = Result<Attribute<'_>, UriError>> {
+fn attributes(
+    text: &str,
+    separator: char,
+) -> impl Iterator<Item = Result<Attribute<'_>, UriError>> {
     // An empty part has no attribute at all, where `split` would find an empty one.
     let parts = (!text.is_empty()).then(|| text.split(separator));
-    parts.into_iter().flatten().map(|part| {
-        let (name, value) = part.split_once('=').ok_or(UriError::NoValue { attribute: shown(part) })?;
-        match name.is_empty() {
-            true => Err(UriError::NoName),
-            false => Ok(Attribute { name, value }),
-        }
-    })
+    parts
+        .into_iter()
+        .flatten()
+        .zip(1..)
+        .map(|(part, number)| match part.split_once('=') {
+            Some((name, value)) if is_name(name) => Ok(Attribute { name, value }),
+            _ => Err(UriError::Malformed { number }),
+        })
+}
+
+fn is_name(name: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(allowed)
+}
+
+/// An attribute's name for an error. An unknown one may be a piece of a PIN, and is not shown.
+fn shown(name: &str) -> String {
+    const KNOWN: &[&str] = &[
+        "token",
+        "serial",
+        "manufacturer",
+        "model",
+        "object",
+        "id",
+        "type",
+        "module-path",
+        "module-name",
+        "pin-source",
+        "pin-value",
+    ];
+    if KNOWN.contains(&name) {
+        name.into()
+    } else {
+        "an unknown attribute".into()
+    }
 }
 
 impl Attribute<'_> {
     /// The value decoded, in memory that is wiped, since it may be a PIN.
     fn bytes(&self, reserved: &[u8]) -> Result<Zeroizing<Vec<u8>>, UriError> {
-        let invalid = |position| UriError::InvalidCharacter { attribute: shown(self.name), position };
+        let invalid = |position| UriError::InvalidCharacter {
+            attribute: shown(self.name),
+            position,
+        };
         let mut decoded = Zeroizing::new(Vec::with_capacity(self.value.len()));
         let mut rest = self.value.as_bytes();
-        while let [first, tail @ ..] = rest {
+        while let Some((&first, tail)) = rest.split_first() {
             let position = self.value.len() - rest.len();
-            (rest, _) = match (first, tail) {
-                (b'%', [high, low, tail @ ..]) => {
-                    let (high, low) = (hex(*high), hex(*low));
-                    let (Some(high), Some(low)) = (high, low) else { return Err(invalid(position)) };
-                    (tail, decoded.push(high << 4 | low))
-                }
-                (b'-' | b'.' | b'_' | b'~', tail) => (tail, decoded.push(*first)),
-                _ if first.is_ascii_alphanumeric() || reserved.contains(first) => {
-                    (tail, decoded.push(*first))
-                }
+            let literal = first.is_ascii_alphanumeric()
+                || b"-._~".contains(&first)
+                || reserved.contains(&first);
+            let (byte, tail) = match (first, tail) {
+                (b'%', [high, low, tail @ ..]) => match (hex(*high), hex(*low)) {
+                    (Some(high), Some(low)) => (high << 4 | low, tail),
+                    _ => return Err(invalid(position)),
+                },
+                _ if literal => (first, tail),
                 _ => return Err(invalid(position)),
             };
+            decoded.push(byte);
+            rest = tail;
         }
         Ok(decoded)
     }
@@ -292,8 +336,12 @@ impl Attribute<'_> {
     /// The value decoded, as UTF-8 text of at most `max` bytes without NUL.
     fn text(&self, reserved: &[u8], max: usize) -> Result<String, UriError> {
         let bytes = self.bytes(reserved)?;
-        let text = str::from_utf8(&bytes).ok().filter(|text| !text.contains('\0') && text.len() <= max);
-        text.map(str::to_owned).ok_or(UriError::InvalidValue { attribute: shown(self.name) })
+        let text = str::from_utf8(&bytes)
+            .ok()
+            .filter(|text| !text.contains('\0') && text.len() <= max);
+        text.map(str::to_owned).ok_or(UriError::InvalidValue {
+            attribute: shown(self.name),
+        })
     }
 }
 
@@ -304,14 +352,10 @@ fn hex(digit: u8) -> Option<u8> {
 fn set<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), UriError> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(UriError::Duplicate { attribute: name.into() }),
+        Some(_) => Err(UriError::Duplicate {
+            attribute: name.into(),
+        }),
     }
-}
-
-/// An attribute's name for an error: short, and nothing that could be a value.
-fn shown(name: &str) -> String {
-    let name = name.split('=').next().unwrap_or_default();
-    name.chars().take(32).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect()
 }
 
 /// Why a PKCS#11 URI was refused. It names the attribute and never shows a value.
@@ -322,12 +366,10 @@ pub enum UriError {
     TooLong,
     /// The scheme is not `pkcs11:`.
     NotPkcs11,
-    /// An attribute without a name.
-    NoName,
-    /// An attribute without `=` and a value.
-    NoValue {
-        /// The attribute, or what stands in its place.
-        attribute: String,
+    /// An attribute that is not `name=value`.
+    Malformed {
+        /// Which one of its part of the URI, counted from 1. What it says may be a piece of a PIN.
+        number: usize,
     },
     /// An attribute that is given twice.
     Duplicate {
@@ -373,23 +415,46 @@ impl fmt::Display for UriError {
         match self {
             Self::TooLong => write!(f, "longer than {MAX_URI_LEN} bytes"),
             Self::NotPkcs11 => write!(f, "it does not begin with `pkcs11:`"),
-            Self::NoName => write!(f, "an attribute has no name"),
-            Self::NoValue { attribute } => write!(f, "`{attribute}` has no value: write `name=value`"),
+            Self::Malformed { number } => {
+                write!(
+                    f,
+                    "attribute {number} is not `name=value`; in a value, percent-encode `;` and `&`"
+                )
+            }
             Self::Duplicate { attribute } => write!(f, "`{attribute}` is given twice"),
             Self::UnknownAttribute { attribute } => {
-                write!(f, "`{attribute}` is unknown: use token, serial, manufacturer, model, object, id or type")
+                write!(
+                    f,
+                    "`{attribute}` is unknown: use token, serial, manufacturer, model, object, id or type"
+                )
             }
-            Self::InvalidCharacter { attribute, position } => {
-                write!(f, "the character at {position} in the value of `{attribute}` must be percent-encoded")
+            Self::InvalidCharacter {
+                attribute,
+                position,
+            } => {
+                write!(
+                    f,
+                    "the character at {position} in the value of `{attribute}` must be percent-encoded"
+                )
             }
-            Self::InvalidValue { attribute } => write!(f, "the value of `{attribute}` is not valid"),
-            Self::RelativePath { attribute } => write!(f, "the path in `{attribute}` must be absolute"),
+            Self::InvalidValue { attribute } => {
+                write!(f, "the value of `{attribute}` is not valid")
+            }
+            Self::RelativePath { attribute } => {
+                write!(f, "the path in `{attribute}` must be absolute")
+            }
             Self::Slot { attribute } => {
-                write!(f, "`{attribute}` is not accepted, since slots renumber: name the token by token= or serial=")
+                write!(
+                    f,
+                    "`{attribute}` is not accepted, since slots renumber: name the token by token= or serial="
+                )
             }
             Self::TwoPins => write!(f, "it has both pin-source and pin-value: keep one"),
             Self::PinCommand => {
-                write!(f, "a command as pin-source is not supported: use pin-source=file:/path")
+                write!(
+                    f,
+                    "a command as pin-source is not supported: use pin-source=file:/path"
+                )
             }
         }
     }
