@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod pki;
 pub mod random;
 pub mod secret;
 pub mod sm2;
