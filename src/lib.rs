@@ -4,8 +4,11 @@
 
 #[cfg(feature = "pkcs11")]
 pub mod hsm;
+pub mod pki;
 pub mod random;
 pub mod secret;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
+#[cfg(feature = "rustls")]
+pub mod tls13;
