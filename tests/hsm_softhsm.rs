@@ -3,7 +3,7 @@
 //! Each test runs in a process of its own, with a token directory of its own. What counts is that its body
 //! came to the end: SoftHSM2 may crash while the process exits (SoftHSM2 issues 635 and 780).
 #![cfg(all(feature = "pkcs11", feature = "international"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
 
