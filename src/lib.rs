@@ -1,1 +1,9 @@
-//! shangmi
+//! China's national cryptography (ShangMi: SM2, SM3, SM4) for TLS on stock rustls.
+
+#![deny(unsafe_code)]
+
+pub mod random;
+pub mod secret;
+pub mod sm2;
+pub mod sm3;
+pub mod sm4;

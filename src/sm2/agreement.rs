@@ -1,0 +1,148 @@
+//! The key agreement of GB/T 32918.3-2016, which TLCP uses: both sides hold a static and an
+//! ephemeral key, and each can prove to the other that it derived the same key.
+
+use std::fmt;
+
+use digest::Digest;
+use zeroize::Zeroizing;
+
+use super::arithmetic::{Scalar, reduce};
+use super::id::z_value;
+use super::kdf::kdf;
+use super::{Error, PublicKey, SecretKey};
+use crate::secret::SecretBytes;
+use crate::sm3::Sm3;
+
+/// Which side of the agreement a party is: A sends its ephemeral key first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Party A.
+    Initiator,
+    /// Party B.
+    Responder,
+}
+
+/// What one side knows of the other.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer<'a> {
+    /// The peer's ID, at most [`MAX_ID_LEN`](super::MAX_ID_LEN) bytes.
+    pub id: &'a [u8],
+    /// Its static public key.
+    pub public: &'a PublicKey,
+    /// The ephemeral public key that it sent.
+    pub ephemeral: &'a PublicKey,
+}
+
+/// A static private key that takes part in an agreement, in software or in a token.
+pub trait Agree: Send + Sync {
+    /// Derives a key of `key_len` bytes from this static key, the `ephemeral` key made for this
+    /// one agreement, and the peer's keys (GB/T 32918.3, 6.1).
+    ///
+    /// # Errors
+    /// [`Error::IdTooLong`], and [`Error::AgreementFailed`] if the common point is infinity or
+    /// `key_len` is 0.
+    fn agree(
+        &self,
+        role: Role,
+        own_id: &[u8],
+        ephemeral: &SecretKey,
+        peer: Peer<'_>,
+        key_len: usize,
+    ) -> Result<Agreement, Error>;
+}
+
+/// The agreed key and the two confirmation values.
+pub struct Agreement {
+    key: SecretBytes,
+    from_responder: [u8; 32],
+    from_initiator: [u8; 32],
+}
+
+impl Agreement {
+    /// The agreed key.
+    pub fn key(&self) -> &[u8] {
+        self.key.as_bytes()
+    }
+
+    /// S_B, which the responder sends and the initiator compares with its own S_1.
+    pub fn responder_confirmation(&self) -> &[u8; 32] {
+        &self.from_responder
+    }
+
+    /// S_A, which the initiator sends and the responder compares with its own S_2.
+    pub fn initiator_confirmation(&self) -> &[u8; 32] {
+        &self.from_initiator
+    }
+}
+
+impl Agree for SecretKey {
+    fn agree(
+        &self,
+        role: Role,
+        own_id: &[u8],
+        ephemeral: &SecretKey,
+        peer: Peer<'_>,
+        key_len: usize,
+    ) -> Result<Agreement, Error> {
+        if key_len == 0 {
+            return Err(Error::AgreementFailed);
+        }
+        // t = d + x1' r, and the common point is [t](P + [x2']R); the cofactor is 1.
+        let x_own = truncated_x(ephemeral.public_key());
+        let t = Zeroizing::new(*self.scalar() + x_own * ephemeral.scalar());
+        let common = peer
+            .public
+            .point()
+            .add_mul(&truncated_x(peer.ephemeral), peer.ephemeral.point())
+            .and_then(|point| point.mul(&t))
+            .ok_or(Error::AgreementFailed)?
+            .secret_coordinates();
+
+        let own = (z_value(own_id, self.public_key())?, ephemeral.public_key());
+        let other = (z_value(peer.id, peer.public)?, peer.ephemeral);
+        let (a, b) = match role {
+            Role::Initiator => (own, other),
+            Role::Responder => (other, own),
+        };
+        let mut key = SecretBytes::zeroed(key_len);
+        kdf(&[common.as_bytes(), &a.0, &b.0], key.as_mut_bytes());
+
+        let (x, y) = common.as_bytes().split_at(32);
+        let inner = Zeroizing::new(<[u8; 32]>::from(
+            Sm3::new()
+                .chain_update(x)
+                .chain_update(a.0)
+                .chain_update(b.0)
+                .chain_update(&a.1.as_sec1()[1..])
+                .chain_update(&b.1.as_sec1()[1..])
+                .finalize(),
+        ));
+        let confirmation = |prefix: u8| {
+            Sm3::new()
+                .chain_update([prefix])
+                .chain_update(y)
+                .chain_update(*inner)
+                .finalize()
+                .into()
+        };
+        Ok(Agreement {
+            key,
+            from_responder: confirmation(2),
+            from_initiator: confirmation(3),
+        })
+    }
+}
+
+/// x' = 2^127 + (x mod 2^127) of an ephemeral public key (GB/T 32918.3, 6.1 A4).
+fn truncated_x(key: &PublicKey) -> Scalar {
+    let mut x = [0; 32];
+    x[16..].copy_from_slice(&key.as_sec1()[17..33]);
+    x[16] |= 0x80;
+    reduce(&x)
+}
+
+impl fmt::Debug for Agreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Agreement({} bytes)", self.key.len())
+    }
+}

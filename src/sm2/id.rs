@@ -1,0 +1,49 @@
+//! The signer's ID and the digest e that a signature covers.
+
+use digest::Digest;
+
+use super::arithmetic::CURVE_PARAMETERS;
+use super::{Error, PublicKey};
+use crate::sm3::Sm3;
+
+/// The default signer ID, used in certificates, requests, revocation lists and TLCP
+/// (GB/T 35276-2017, 10; GM/T 0009).
+pub const DEFAULT_ID: &[u8] = b"1234567812345678";
+
+/// The signer ID of CertificateVerify in TLS 1.3 (RFC 8998, 3.2.1).
+pub const TLS13_ID: &[u8] = b"TLSv1.3+GM+Cipher+Suite";
+
+/// The longest signer ID in bytes: its length in bits must fit in 16 bits (GB/T 32918.2, 5.5).
+pub const MAX_ID_LEN: usize = 8191;
+
+/// Z, the digest of the signer's ID, the curve and the public key (GB/T 32918.2, 5.5).
+///
+/// # Errors
+/// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`].
+pub fn z_value(id: &[u8], key: &PublicKey) -> Result<[u8; 32], Error> {
+    if id.len() > MAX_ID_LEN {
+        return Err(Error::IdTooLong);
+    }
+    let bits = (id.len() * 8) as u16;
+    let mut hash = Sm3::new().chain_update(bits.to_be_bytes()).chain_update(id);
+    for parameter in &CURVE_PARAMETERS {
+        hash.update(parameter);
+    }
+    Ok(hash.chain_update(&key.as_sec1()[1..]).finalize().into())
+}
+
+/// e = SM3(Z || message), the 32 bytes that a signature covers (GB/T 32918.2, 6.1 A1-A2).
+///
+/// # Errors
+/// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`].
+pub fn message_digest(id: &[u8], key: &PublicKey, message: &[u8]) -> Result<[u8; 32], Error> {
+    Ok(digest_with_z(&z_value(id, key)?, message))
+}
+
+pub(super) fn digest_with_z(z: &[u8; 32], message: &[u8]) -> [u8; 32] {
+    Sm3::new()
+        .chain_update(z)
+        .chain_update(message)
+        .finalize()
+        .into()
+}

@@ -1,0 +1,212 @@
+//! Signing and verification (GB/T 32918.2-2016, 6 and 7).
+
+use std::fmt;
+
+use ::signature::hazmat::{PrehashSigner, PrehashVerifier};
+use ::signature::{Keypair, Signer, Verifier};
+use rand_core::TryRng;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use super::arithmetic::{Point, Scalar, is_zero, nonzero_scalar, reduce};
+use super::id::{digest_with_z, z_value};
+use super::{Error, PublicKey, SecretKey, Signature};
+use crate::random::SystemRandom;
+use crate::secret::Secret;
+use crate::sm3::HmacSm3;
+
+/// A key that signs the 32-byte digest e of [`message_digest`](super::message_digest). Software
+/// keys, token keys and test keys implement it, and everything above uses nothing else to sign.
+pub trait SignDigest: Send + Sync + fmt::Debug {
+    /// The public key that verifies what this key signs.
+    fn public_key(&self) -> &PublicKey;
+
+    /// Signs e.
+    ///
+    /// # Errors
+    /// [`Error::Random`] without random bytes, [`Error::KeyUnavailable`] from a key outside
+    /// this process.
+    fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error>;
+}
+
+/// A software signing key with its signer ID. It is wiped when dropped.
+pub struct SigningKey {
+    secret: SecretKey,
+    inverse: Box<Zeroizing<Scalar>>,
+    verifying: VerifyingKey,
+}
+
+/// A verification key with the signer's ID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifyingKey {
+    key: PublicKey,
+    z: [u8; 32],
+}
+
+impl SigningKey {
+    /// A key that signs messages under the signer ID `id`.
+    ///
+    /// # Errors
+    /// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`](super::MAX_ID_LEN).
+    pub fn new(secret: SecretKey, id: &[u8]) -> Result<Self, Error> {
+        Ok(Self {
+            inverse: secret.inverse_of_one_plus_d()?,
+            verifying: VerifyingKey::new(secret.public_key().clone(), id)?,
+            secret,
+        })
+    }
+
+    /// The key that verifies this key's signatures, under the same ID.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.verifying
+    }
+}
+
+impl VerifyingKey {
+    /// A key that verifies messages signed under the signer ID `id`.
+    ///
+    /// # Errors
+    /// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`](super::MAX_ID_LEN).
+    pub fn new(key: PublicKey, id: &[u8]) -> Result<Self, Error> {
+        Ok(Self {
+            z: z_value(id, &key)?,
+            key,
+        })
+    }
+
+    /// The public key without its ID.
+    pub fn public_key(&self) -> &PublicKey {
+        &self.key
+    }
+}
+
+/// Verifies a signature on the 32-byte digest e (GB/T 32918.2, 7.1 B1-B2 and B4-B7).
+///
+/// # Errors
+/// [`Error::InvalidSignature`] if it does not verify.
+pub fn verify_digest(key: &PublicKey, e: &[u8; 32], signature: &Signature) -> Result<(), Error> {
+    let t = *signature.r() + signature.s();
+    if is_zero(&t) {
+        return Err(Error::InvalidSignature);
+    }
+    let point = key
+        .point()
+        .mul_add_vartime(signature.s(), &t)
+        .ok_or(Error::InvalidSignature)?;
+    if reduce(e) + point.x_scalar() != *signature.r() {
+        return Err(Error::InvalidSignature);
+    }
+    Ok(())
+}
+
+/// Signs e with the nonce `k`, 32 big-endian bytes: for known-answer tests.
+///
+/// # Errors
+/// [`Error::Random`] if `k` is not in 1..n or must be replaced (GB/T 32918.2, 6.1 A5-A6).
+pub fn sign_digest_with_nonce(
+    key: &SecretKey,
+    e: &[u8; 32],
+    k: &[u8; 32],
+) -> Result<Signature, Error> {
+    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::Random)?);
+    sign_with(&*key.inverse_of_one_plus_d()?, e, &k).ok_or(Error::Random)
+}
+
+/// Draws nonces until one gives a signature, which the first one does but for a chance of 2^-32.
+///
+/// The nonce is hedged: HMAC-SM3 under d of fresh randomness and e. A broken random source that
+/// repeats itself still gives different nonces to different digests.
+fn sign(key: &SecretKey, inverse: &Scalar, e: &[u8; 32]) -> Result<Signature, Error> {
+    let d = key.to_bytes();
+    let mut fresh = Secret::<32>::zeroed();
+    loop {
+        SystemRandom
+            .try_fill_bytes(fresh.as_mut_bytes())
+            .map_err(|_| Error::Random)?;
+        let candidate = HmacSm3::keyed(d.as_bytes()).tag(&[fresh.as_bytes(), e]);
+        let Some(k) = nonzero_scalar(candidate.as_bytes()).map(Zeroizing::new) else {
+            continue;
+        };
+        if let Some(signature) = sign_with(inverse, e, &k) {
+            return Ok(signature);
+        }
+    }
+}
+
+/// One attempt with the nonce k; `None` if the standard wants another one.
+fn sign_with(inverse: &Scalar, e: &[u8; 32], k: &Scalar) -> Option<Signature> {
+    let r = reduce(e) + Point::mul_base(k)?.x_scalar();
+    let r_plus_k = Zeroizing::new(r + k);
+    if is_zero(&r) || is_zero(&r_plus_k) {
+        return None;
+    }
+    // A6: s = (1+d)^-1 (k - r d) = (1+d)^-1 (k + r) - r, which needs no multiplication by d.
+    let s = *inverse * *r_plus_k - r;
+    Signature::from_scalars(r, s).ok()
+}
+
+impl SignDigest for SigningKey {
+    fn public_key(&self) -> &PublicKey {
+        self.secret.public_key()
+    }
+
+    fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
+        sign(&self.secret, &self.inverse, e)
+    }
+}
+
+impl SignDigest for SecretKey {
+    fn public_key(&self) -> &PublicKey {
+        self.public_key()
+    }
+
+    fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
+        sign(self, &*self.inverse_of_one_plus_d()?, e)
+    }
+}
+
+impl Signer<Signature> for SigningKey {
+    fn try_sign(&self, message: &[u8]) -> Result<Signature, ::signature::Error> {
+        Ok(self.sign_digest(&digest_with_z(&self.verifying.z, message))?)
+    }
+}
+
+/// Signs e; the prehash must be its 32 bytes.
+impl PrehashSigner<Signature> for SigningKey {
+    fn sign_prehash(&self, e: &[u8]) -> Result<Signature, ::signature::Error> {
+        let e = e.try_into().map_err(::signature::Error::from_source)?;
+        Ok(self.sign_digest(e)?)
+    }
+}
+
+impl Keypair for SigningKey {
+    type VerifyingKey = VerifyingKey;
+
+    fn verifying_key(&self) -> VerifyingKey {
+        self.verifying.clone()
+    }
+}
+
+impl Verifier<Signature> for VerifyingKey {
+    fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), ::signature::Error> {
+        let e = digest_with_z(&self.z, message);
+        Ok(verify_digest(&self.key, &e, signature)?)
+    }
+}
+
+/// Verifies on e; the prehash must be its 32 bytes.
+impl PrehashVerifier<Signature> for VerifyingKey {
+    fn verify_prehash(&self, e: &[u8], signature: &Signature) -> Result<(), ::signature::Error> {
+        let e = e.try_into().map_err(::signature::Error::from_source)?;
+        Ok(verify_digest(&self.key, e, signature)?)
+    }
+}
+
+impl ZeroizeOnDrop for SigningKey {}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("verifying", &self.verifying)
+            .finish_non_exhaustive()
+    }
+}
