@@ -331,6 +331,7 @@ static SSL_CTX *new_context(int server)
     else if (opt.verify)
         verify = SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(ctx, verify, NULL);
+    SSL_CTX_set_mode(ctx, SSL_MODE_NO_AUTO_CHAIN); /* sends what --chain holds, no more */
     SSL_CTX_set_msg_callback(ctx, on_message);
     MUST(SSL_CTX_set_session_id_context(ctx, session_context, sizeof(session_context) - 1));
     if (server && opt.alpn != NULL)

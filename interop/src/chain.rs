@@ -66,7 +66,10 @@ pub fn make(name: &str, kind: Kind) -> Result<PathBuf, Box<dyn Error>> {
         Kind::OtherHost => OTHER_HOST,
         _ => HOST,
     };
-    for (file, leaf) in [("server", Leaf::server(host)), ("client", Leaf::client(CLIENT))] {
+    for (file, leaf) in [
+        ("server", Leaf::server(host)),
+        ("client", Leaf::client(CLIENT)),
+    ] {
         let leaf = match kind {
             Kind::Expired => leaf.validity(yesterday()),
             Kind::NoDigitalSignature => leaf.key_usage(KeyUsages::KeyEncipherment),

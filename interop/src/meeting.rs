@@ -8,7 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use rustls::{AlertDescription, ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::{
+    AlertDescription, ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection,
+};
 
 use crate::chain::HOST;
 use crate::ours::{self, Failure, Outcome, PATIENCE, SetupError, Step};
@@ -56,7 +58,8 @@ impl Meeting {
 
     /// More options for the peer, as `peer.c` has them; the last of a kind counts.
     pub fn peer(mut self, options: &[&str]) -> Self {
-        self.options.extend(options.iter().map(|&option| option.into()));
+        self.options
+            .extend(options.iter().map(|&option| option.into()));
         self
     }
 
@@ -71,7 +74,10 @@ impl Meeting {
             Ours::Client(_) => "server",
             Ours::Server(_) => "client",
         };
-        let (chain, key) = (file(dir, &format!("{name}.pem")), file(dir, &format!("{name}.key")));
+        let (chain, key) = (
+            file(dir, &format!("{name}.pem")),
+            file(dir, &format!("{name}.key")),
+        );
         self.peer(&["--chain", &chain, "--key", &key])
     }
 
@@ -92,7 +98,11 @@ impl Meeting {
     /// # Errors
     /// When an end could not be set up; what TLS makes of the meeting is in the result.
     pub fn run(self) -> Result<Met, SetupError> {
-        let steps: Vec<String> = self.script.iter().filter_map(|step| step.for_peer()).collect();
+        let steps: Vec<String> = self
+            .script
+            .iter()
+            .filter_map(|step| step.for_peer())
+            .collect();
         let (steps, count) = (steps.join(","), self.connections.to_string());
         let mut options: Vec<&str> = self.options.iter().map(String::as_str).collect();
         options.extend(["--do", &steps, "--connections", &count]);
@@ -105,7 +115,11 @@ impl Meeting {
                     let socket = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
                     let name = ServerName::try_from(HOST)?;
                     let connection = ClientConnection::new(config.clone(), name)?;
-                    outcomes.push(ours::run(Connection::Client(connection), socket, &self.script));
+                    outcomes.push(ours::run(
+                        Connection::Client(connection),
+                        socket,
+                        &self.script,
+                    ));
                 }
                 peer.finish()?
             }
@@ -117,7 +131,11 @@ impl Meeting {
                         break;
                     };
                     let connection = ServerConnection::new(config.clone())?;
-                    outcomes.push(ours::run(Connection::Server(connection), socket, &self.script));
+                    outcomes.push(ours::run(
+                        Connection::Server(connection),
+                        socket,
+                        &self.script,
+                    ));
                 }
                 peer.finish()?
             }
@@ -146,19 +164,42 @@ impl Met {
     /// # Errors
     /// Says what went otherwise, with all that both ends saw.
     pub fn succeeded(&self) -> Result<(), Unexpected> {
-        let done = self.ours.iter().filter(|outcome| outcome.result.is_ok()).count();
+        let done = self
+            .ours
+            .iter()
+            .filter(|outcome| outcome.result.is_ok())
+            .count();
         self.check(done == self.connections, "our end did not finish")?;
         self.check(self.peer.succeeded(), "the peer did not finish")?;
-        self.equal("handshakes", self.peer.all("handshake").count(), self.connections)?;
+        self.equal(
+            "handshakes",
+            self.peer.all("handshake").count(),
+            self.connections,
+        )?;
 
         let ours = |select: fn(&Outcome) -> &Vec<String>| -> Vec<&str> {
-            self.ours.iter().flat_map(select).map(String::as_str).collect()
+            self.ours
+                .iter()
+                .flat_map(select)
+                .map(String::as_str)
+                .collect()
         };
         let peer = |event| -> Vec<&str> {
-            self.peer.all(event).filter_map(|event| event.value("sm3")).collect()
+            self.peer
+                .all(event)
+                .filter_map(|event| event.value("sm3"))
+                .collect()
         };
-        self.equal("data to the peer", peer("received"), ours(|outcome| &outcome.sent))?;
-        self.equal("data from the peer", ours(|outcome| &outcome.received), peer("sent"))
+        self.equal(
+            "data to the peer",
+            peer("received"),
+            ours(|outcome| &outcome.sent),
+        )?;
+        self.equal(
+            "data from the peer",
+            ours(|outcome| &outcome.received),
+            peer("sent"),
+        )
     }
 
     /// Our end refused; the peer read this alert and gave up.
@@ -172,7 +213,11 @@ impl Met {
         );
         self.check(told, "our end did not refuse by itself")?;
         self.check(!self.peer.succeeded(), "the peer finished")?;
-        self.equal("alert read by the peer", self.peer.alert_read(), Some(alert.into()))
+        self.equal(
+            "alert read by the peer",
+            self.peer.alert_read(),
+            Some(alert.into()),
+        )
     }
 
     /// The peer refused with this alert; our end read it and gave up.
@@ -181,7 +226,11 @@ impl Met {
     /// Says what went otherwise, with all that both ends saw.
     pub fn peer_refused(&self, alert: AlertDescription) -> Result<(), Unexpected> {
         self.check(!self.peer.succeeded(), "the peer finished")?;
-        self.equal("alert written by the peer", self.peer.alert_written(), Some(alert.into()))?;
+        self.equal(
+            "alert written by the peer",
+            self.peer.alert_written(),
+            Some(alert.into()),
+        )?;
         let read = match self.failure() {
             Some(Failure::Tls(rustls::Error::AlertReceived(read))) => Some(*read),
             _ => None,

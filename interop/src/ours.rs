@@ -57,8 +57,9 @@ pub fn server_config(
         .with_protocol_versions(&[&rustls::version::TLS13])?;
     let builder = match roots {
         None => builder.with_no_client_auth(),
-        Some(dir) => builder
-            .with_client_cert_verifier(tls13::client_verifier(root_store(dir)?, provider)?),
+        Some(dir) => {
+            builder.with_client_cert_verifier(tls13::client_verifier(root_store(dir)?, provider)?)
+        }
     };
     let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(own)));
     config.ticketer = tls13::ticketer()?;
@@ -321,10 +322,16 @@ fn handshake(connection: &Connection) -> Handshake {
         Connection::Server(server) => server.server_name(),
     };
     Handshake {
-        suite: connection.negotiated_cipher_suite().map(|suite| suite.suite()),
-        group: connection.negotiated_key_exchange_group().map(|group| group.name()),
+        suite: connection
+            .negotiated_cipher_suite()
+            .map(|suite| suite.suite()),
+        group: connection
+            .negotiated_key_exchange_group()
+            .map(|group| group.name()),
         kind: connection.handshake_kind(),
-        alpn: connection.alpn_protocol().map(|name| String::from_utf8_lossy(name).into_owned()),
+        alpn: connection
+            .alpn_protocol()
+            .map(|name| String::from_utf8_lossy(name).into_owned()),
         sni: sni.map(str::to_owned),
         peer_certificates: connection.peer_certificates().map_or(0, <[_]>::len),
         conforming: tls13::negotiated(connection).is_ok(),
@@ -345,5 +352,8 @@ fn pattern(n: usize) -> Vec<u8> {
 }
 
 fn digest(data: &[u8]) -> String {
-    sm3::digest(data).iter().map(|byte| format!("{byte:02x}")).collect()
+    sm3::digest(data)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }

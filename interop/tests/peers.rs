@@ -156,7 +156,7 @@ fn another_signer_id_is_refused() {
 
     for (client, server) in PAIRS {
         let dir = scratch("another-id", server);
-        peer::make_chain(server, &dir, &["--id", ""]).unwrap();
+        peer::make_chain(server, &dir, &["--id", "another signer"]).unwrap();
         let (c, s) = Scene::with_chain(client, server, &dir)
             .both(&["--ciphersuites", "TLS_SM4_GCM_SM3"])
             .run();

@@ -111,7 +111,10 @@ pub(crate) const FEATURES: [Feature; 16] = [
 ];
 
 fn server_auth(bench: &Bench, role: Role, suite: &str) -> Result {
-    let met = bench.server_auth(role, &bench.good)?.peer(&["--ciphersuites", suite]).run()?;
+    let met = bench
+        .server_auth(role, &bench.good)?
+        .peer(&["--ciphersuites", suite])
+        .run()?;
     negotiated(&met, suite, 1)?;
     let shown = if role == Role::Client { 1 } else { 0 };
     met.we_saw("certificates", |seen| seen.peer_certificates, &[shown])?;
@@ -125,7 +128,11 @@ fn mutual(bench: &Bench, role: Role, suite: &str) -> Result {
         .run()?;
     negotiated(&met, suite, 1)?;
     met.we_saw("certificates", |seen| seen.peer_certificates, &[1])?;
-    let our_name = if role == Role::Client { "interop_client" } else { HOST };
+    let our_name = if role == Role::Client {
+        "interop_client"
+    } else {
+        HOST
+    };
     met.peer_saw("peer_cn", &[our_name])?;
     signed(&met, true, true)
 }
@@ -137,7 +144,9 @@ fn foreign_chain(bench: &Bench, role: Role) -> Result {
 }
 
 fn intermediate(bench: &Bench, role: Role) -> Result {
-    let met = bench.mutual(role, &bench.intermediate, &bench.intermediate)?.run()?;
+    let met = bench
+        .mutual(role, &bench.intermediate, &bench.intermediate)?
+        .run()?;
     negotiated(&met, GCM, 1)?;
     met.we_saw("certificates", |seen| seen.peer_certificates, &[2])?;
     Ok(())
@@ -172,7 +181,9 @@ fn hello_retry_request(bench: &Bench, role: Role) -> Result {
             let mut provider = tls13::mixed();
             provider.kx_groups.rotate_left(1);
             let config = ours::client_config(&Arc::new(provider), &bench.good, None)?;
-            bench.meeting(Ours::Client(Arc::new(config))).peer_is(&bench.good)
+            bench
+                .meeting(Ours::Client(Arc::new(config)))
+                .peer_is(&bench.good)
         }
         Role::Server => {
             // Tongsuo's strict client would send its curveSM2 share at once.
@@ -186,7 +197,11 @@ fn hello_retry_request(bench: &Bench, role: Role) -> Result {
     let met = meeting.run()?;
     negotiated(&met, GCM, 1)?;
     met.peer_saw("retry", &["1"])?;
-    met.we_saw("kind", |seen| seen.kind, &[Some(HandshakeKind::FullWithHelloRetryRequest)])?;
+    met.we_saw(
+        "kind",
+        |seen| seen.kind,
+        &[Some(HandshakeKind::FullWithHelloRetryRequest)],
+    )?;
     Ok(())
 }
 
@@ -213,11 +228,20 @@ fn our_key_update(bench: &Bench, role: Role) -> Result {
         .script(&conversation(role, Step::Update, Step::Update))
         .run()?;
     negotiated(&met, GCM, 1)?;
-    let seen: Vec<_> = met.peer.all("key_update").map(|event| event.text.as_str()).collect();
+    let seen: Vec<_> = met
+        .peer
+        .all("key_update")
+        .map(|event| event.text.as_str())
+        .collect();
     met.equal(
         "the peer's key updates",
         &seen[..],
-        &["read request=1", "write request=0", "read request=1", "write request=0"],
+        &[
+            "read request=1",
+            "write request=0",
+            "read request=1",
+            "write request=0",
+        ],
     )?;
     Ok(())
 }
@@ -225,10 +249,18 @@ fn our_key_update(bench: &Bench, role: Role) -> Result {
 fn peer_key_update(bench: &Bench, role: Role) -> Result {
     let met = bench
         .server_auth(role, &bench.good)?
-        .script(&conversation(role, Step::PeerUpdateRequest, Step::PeerUpdate))
+        .script(&conversation(
+            role,
+            Step::PeerUpdateRequest,
+            Step::PeerUpdate,
+        ))
         .run()?;
     negotiated(&met, GCM, 1)?;
-    let seen: Vec<_> = met.peer.all("key_update").map(|event| event.text.as_str()).collect();
+    let seen: Vec<_> = met
+        .peer
+        .all("key_update")
+        .map(|event| event.text.as_str())
+        .collect();
     met.equal(
         "the peer's key updates",
         &seen[..],
@@ -237,17 +269,14 @@ fn peer_key_update(bench: &Bench, role: Role) -> Result {
     Ok(())
 }
 
-/// Data each way before, between and after two updates.
-fn conversation(role: Role, first: Step, second: Step) -> [Step; 9] {
-    use Step::{AwaitClose, Close, Receive, Send};
-    match role {
-        Role::Client => [
-            Send(100), Receive(100), first, Receive(100), Send(100), second, Receive(100), Send(100), Close,
-        ],
-        Role::Server => [
-            Receive(100), Send(100), first, Receive(100), Send(100), second, Receive(100), Send(100), AwaitClose,
-        ],
-    }
+/// Data each way before and after each of two updates.
+fn conversation(role: Role, first: Step, second: Step) -> Vec<Step> {
+    const DATA: [Step; 3] = [Step::Receive(100), Step::Send(100), Step::Receive(100)];
+    let (hello, end) = match role {
+        Role::Client => ([Step::Send(100), Step::Receive(100)], Step::Close),
+        Role::Server => ([Step::Receive(100), Step::Send(100)], Step::AwaitClose),
+    };
+    [&hello[..], &[first], &DATA, &[second], &DATA, &[end]].concat()
 }
 
 fn bulk(bench: &Bench, role: Role, suite: &str) -> Result {
@@ -283,13 +312,17 @@ fn alpn(bench: &Bench, role: Role) -> Result {
         Role::Client => {
             let mut config = ours::client_config(&bench.strict, &bench.good, None)?;
             config.alpn_protocols = vec![b"sm/1".into(), b"h2".into()];
-            let meeting = bench.meeting(Ours::Client(Arc::new(config))).peer_is(&bench.good);
+            let meeting = bench
+                .meeting(Ours::Client(Arc::new(config)))
+                .peer_is(&bench.good);
             meeting.peer(&["--alpn", "h2"])
         }
         Role::Server => {
             let mut config = ours::server_config(&bench.strict, &bench.good, None)?;
             config.alpn_protocols = vec![b"h2".into()];
-            let meeting = bench.meeting(Ours::Server(Arc::new(config))).peer_trusts(&bench.good);
+            let meeting = bench
+                .meeting(Ours::Server(Arc::new(config)))
+                .peer_trusts(&bench.good);
             meeting.peer(&["--alpn", "sm/1,h2"])
         }
     };
@@ -302,15 +335,31 @@ fn alpn(bench: &Bench, role: Role) -> Result {
 
 /// All was done, with the same suite and group at both ends of each connection.
 fn negotiated(met: &Met, suite: &str, connections: usize) -> Result {
-    let code_point = if suite == CCM { TLS_SM4_CCM_SM3 } else { TLS_SM4_GCM_SM3 };
+    let code_point = if suite == CCM {
+        TLS_SM4_CCM_SM3
+    } else {
+        TLS_SM4_GCM_SM3
+    };
     met.succeeded()?;
     met.peer_saw("version", &vec!["TLSv1.3"; connections])?;
     met.peer_saw("cipher", &vec![suite; connections])?;
     met.peer_saw("group", &vec!["curveSM2"; connections])?;
     met.peer_saw("verify", &vec!["0"; connections])?;
-    met.we_saw("suite", |seen| seen.suite, &vec![Some(code_point); connections])?;
-    met.we_saw("group", |seen| seen.group, &vec![Some(CURVE_SM2); connections])?;
-    met.we_saw("conforming", |seen| seen.conforming, &vec![true; connections])?;
+    met.we_saw(
+        "suite",
+        |seen| seen.suite,
+        &vec![Some(code_point); connections],
+    )?;
+    met.we_saw(
+        "group",
+        |seen| seen.group,
+        &vec![Some(CURVE_SM2); connections],
+    )?;
+    met.we_saw(
+        "conforming",
+        |seen| seen.conforming,
+        &vec![true; connections],
+    )?;
     Ok(())
 }
 

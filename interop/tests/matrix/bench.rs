@@ -82,8 +82,16 @@ impl Bench {
     /// Both ends with certificates from their directory, and both verify.
     pub(crate) fn mutual(&self, role: Role, ours: &Path, peers: &Path) -> Result<Meeting> {
         let own = match role {
-            Role::Client => Ours::Client(Arc::new(ours::client_config(&self.strict, peers, Some(ours))?)),
-            Role::Server => Ours::Server(Arc::new(ours::server_config(&self.strict, ours, Some(peers))?)),
+            Role::Client => Ours::Client(Arc::new(ours::client_config(
+                &self.strict,
+                peers,
+                Some(ours),
+            )?)),
+            Role::Server => Ours::Server(Arc::new(ours::server_config(
+                &self.strict,
+                ours,
+                Some(peers),
+            )?)),
         };
         let meeting = self.meeting(own).peer_is(peers).peer_trusts(ours);
         Ok(match role {
@@ -97,11 +105,13 @@ impl Bench {
         Ok(match role {
             Role::Client => {
                 let config = ours::client_config(&self.strict, certificates, None)?;
-                self.meeting(Ours::Client(Arc::new(config))).peer_is(certificates)
+                self.meeting(Ours::Client(Arc::new(config)))
+                    .peer_is(certificates)
             }
             Role::Server => {
                 let config = ours::server_config(&self.strict, certificates, None)?;
-                self.meeting(Ours::Server(Arc::new(config))).peer_trusts(certificates)
+                self.meeting(Ours::Server(Arc::new(config)))
+                    .peer_trusts(certificates)
             }
         })
     }

@@ -3,7 +3,7 @@
 //! Prints a line for each cell (`cell openssl-4.0.3 client gcm/mutual ok`), then the table, which is
 //! also written to `target/interop-matrix.md` for the README. Any cell that is not `ok` fails the run.
 
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 mod agreed;
 mod bench;
@@ -31,7 +31,10 @@ struct Feature {
 const BOTH: &[Role] = &[Role::Client, Role::Server];
 
 fn features() -> Vec<Feature> {
-    [agreed::FEATURES, refused::FEATURES].into_iter().flatten().collect()
+    agreed::FEATURES
+        .into_iter()
+        .chain(refused::FEATURES)
+        .collect()
 }
 
 fn main() -> ExitCode {
@@ -51,14 +54,22 @@ fn main() -> ExitCode {
     std::fs::write(&path, &table).unwrap();
     println!("\n{table}");
 
-    let cells: usize = features().iter().map(|feature| feature.roles.len()).sum::<usize>() * Stack::ALL.len();
+    let cells: usize = features()
+        .iter()
+        .map(|feature| feature.roles.len())
+        .sum::<usize>()
+        * Stack::ALL.len();
     let good = columns
         .iter()
         .flat_map(|column| &column.cells)
         .filter(|cell| cell.good)
         .count();
     println!("matrix: {cells} cells, {good} ok, {} failed", cells - good);
-    if good == cells { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if good == cells {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
 }
 
 /// A foreign stack and what came of every feature with it.
@@ -102,7 +113,11 @@ impl Column {
         if !feature.roles.contains(&role) {
             return "";
         }
-        match self.cells.iter().find(|cell| cell.feature == feature.name && cell.role == role) {
+        match self
+            .cells
+            .iter()
+            .find(|cell| cell.feature == feature.name && cell.role == role)
+        {
             Some(cell) if cell.good => "pass",
             Some(_) => "FAIL",
             None => "MISSING",

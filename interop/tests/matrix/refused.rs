@@ -184,8 +184,14 @@ pub(crate) const FEATURES: [Feature; 19] = [
         title: "A server without SM suites, curveSM2 or an SM2 certificate refuses us: handshake_failure",
         roles: CLIENT,
         check: |bench, role| {
-            for meeting in [without_sm(bench, role)?, hybrid_only(bench, role)?, p256_server(bench)?] {
-                meeting.run()?.peer_refused(AlertDescription::HandshakeFailure)?;
+            for meeting in [
+                without_sm(bench, role)?,
+                hybrid_only(bench, role)?,
+                p256_server(bench)?,
+            ] {
+                meeting
+                    .run()?
+                    .peer_refused(AlertDescription::HandshakeFailure)?;
             }
             let met = tls12(bench, role)?.run()?;
             Ok(met.peer_refused(AlertDescription::ProtocolVersion)?)
@@ -200,12 +206,7 @@ pub(crate) const FEATURES: [Feature; 19] = [
 ];
 
 /// We trust `roots`; the certificates of both ends are from `certificates`.
-fn we_trust(
-    bench: &Bench,
-    role: Role,
-    roots: &Path,
-    certificates: &Path,
-) -> Result<Meeting> {
+fn we_trust(bench: &Bench, role: Role, roots: &Path, certificates: &Path) -> Result<Meeting> {
     let own = match role {
         Role::Client => {
             let config = ours::client_config(&bench.strict, roots, Some(certificates))?;
@@ -216,7 +217,10 @@ fn we_trust(
             Ours::Server(Arc::new(config))
         }
     };
-    Ok(bench.meeting(own).peer_is(certificates).peer_trusts(certificates))
+    Ok(bench
+        .meeting(own)
+        .peer_is(certificates)
+        .peer_trusts(certificates))
 }
 
 /// Mutual, with a peer that may show a certificate that RFC 8998 does not allow.
@@ -236,7 +240,9 @@ fn lenient_mutual(bench: &Bench, role: Role, peers: &Path) -> Result<Meeting> {
 
 fn without_sm(bench: &Bench, role: Role) -> Result<Meeting> {
     let suites = "TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256";
-    Ok(bench.server_auth(role, &bench.good)?.peer(&["--ciphersuites", suites]))
+    Ok(bench
+        .server_auth(role, &bench.good)?
+        .peer(&["--ciphersuites", suites]))
 }
 
 /// What the peers choose by default; Tongsuo's strict mode would add curveSM2 by itself.
@@ -244,11 +250,15 @@ fn hybrid_only(bench: &Bench, role: Role) -> Result<Meeting> {
     let meeting = match role {
         Role::Client => {
             let config = ours::client_config(&bench.strict, &bench.good, None)?;
-            bench.lenient(Ours::Client(Arc::new(config))).peer_is(&bench.good)
+            bench
+                .lenient(Ours::Client(Arc::new(config)))
+                .peer_is(&bench.good)
         }
         Role::Server => {
             let config = ours::server_config(&bench.strict, &bench.good, None)?;
-            bench.lenient(Ours::Server(Arc::new(config))).peer_trusts(&bench.good)
+            bench
+                .lenient(Ours::Server(Arc::new(config)))
+                .peer_trusts(&bench.good)
         }
     };
     Ok(meeting.peer(&["--groups", "X25519MLKEM768"]))
@@ -256,7 +266,9 @@ fn hybrid_only(bench: &Bench, role: Role) -> Result<Meeting> {
 
 fn p256_server(bench: &Bench) -> Result<Meeting> {
     let config = ours::client_config(&bench.strict, &bench.p256, None)?;
-    Ok(bench.lenient(Ours::Client(Arc::new(config))).peer_is(&bench.p256))
+    Ok(bench
+        .lenient(Ours::Client(Arc::new(config)))
+        .peer_is(&bench.p256))
 }
 
 fn tls12(bench: &Bench, role: Role) -> Result<Meeting> {
@@ -280,13 +292,17 @@ fn no_common_alpn(bench: &Bench, role: Role) -> Result {
         Role::Client => {
             let mut config = ours::client_config(&bench.strict, &bench.good, None)?;
             config.alpn_protocols = vec![b"sm/1".into()];
-            let meeting = bench.meeting(Ours::Client(Arc::new(config))).peer_is(&bench.good);
+            let meeting = bench
+                .meeting(Ours::Client(Arc::new(config)))
+                .peer_is(&bench.good);
             meeting.peer(&["--alpn", "h2"]).run()?.peer_refused(ALERT)?;
         }
         Role::Server => {
             let mut config = ours::server_config(&bench.strict, &bench.good, None)?;
             config.alpn_protocols = vec![b"h2".into()];
-            let meeting = bench.meeting(Ours::Server(Arc::new(config))).peer_trusts(&bench.good);
+            let meeting = bench
+                .meeting(Ours::Server(Arc::new(config)))
+                .peer_trusts(&bench.good);
             meeting.peer(&["--alpn", "sm/1"]).run()?.we_refused(ALERT)?;
         }
     }
@@ -309,7 +325,10 @@ fn under_certificate_id(bench: &Bench, role: Role) -> Result<Meeting> {
             Ours::Server(Arc::new(config))
         }
     };
-    let meeting = bench.meeting(own).peer_is(&bench.good).peer_trusts(&bench.good);
+    let meeting = bench
+        .meeting(own)
+        .peer_is(&bench.good)
+        .peer_trusts(&bench.good);
     Ok(match role {
         Role::Client => meeting.peer(&["--verify"]),
         Role::Server => meeting,
@@ -335,7 +354,9 @@ struct WrongIdKey(Arc<SecretKey>);
 
 impl SigningKey for WrongIdKey {
     fn choose_scheme(&self, offered: &[SignatureScheme]) -> Option<Box<dyn Signer>> {
-        offered.contains(&tls13::SM2SIG_SM3).then(|| Box::new(self.clone()) as Box<dyn Signer>)
+        offered
+            .contains(&tls13::SM2SIG_SM3)
+            .then(|| Box::new(self.clone()) as Box<dyn Signer>)
     }
 
     fn algorithm(&self) -> SignatureAlgorithm {
