@@ -318,8 +318,12 @@ impl fmt::Display for Unexpected {
 
 impl std::error::Error for Unexpected {}
 
-/// The next connection, or none if no one comes: the peer's own report says why.
-fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
+/// The next connection, or none if no one comes within half a minute: the peer's own report says
+/// why.
+///
+/// # Errors
+/// When the listener fails.
+pub fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
     listener.set_nonblocking(true)?;
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
