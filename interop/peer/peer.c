@@ -3,13 +3,13 @@
  * stack. It prints one event a line, `word key=value ..`, so that a test can read what this end saw.
  *
  *   peer version
- *   peer chain   --dir D [--kind sm2|p256] [--id ID] [--days N] [--host H] [--key-usage U]
+ *   peer chain   --dir D [--kind sm2|p256] [--id ID]
  *   peer server  [options]            prints `listening port=N` first
  *   peer client  --port N [options]
  *
  * Options of both roles:
  *   --ca F  --chain F  --key F        PEM files: trust anchors, own chain, own key
- *   --ciphersuites L  --groups L  --sigalgs L    lists in the stack's own syntax
+ *   --ciphersuites L  --groups L      lists in the stack's own syntax
  *   --min 1.2|1.3  --max 1.2|1.3      protocol versions (1.3 only unless told otherwise)
  *   --alpn a,b                        offered or accepted protocols
  *   --verify                          server: a client certificate is required
@@ -30,7 +30,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,31 +38,20 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
-enum { EXIT_TLS = 1, EXIT_USAGE = 2, EXIT_DEADLINE = 3 };
+#include "peer.h"
 
-struct options {
-    const char *ca, *chain, *key;
-    const char *ciphersuites, *groups, *sigalgs;
-    const char *min, *max, *alpn, *host, *steps;
-    const char *dir, *kind, *id, *key_usage;
-    int port, verify, resume, connections, strict, deadline, days;
-};
-
-static struct options opt = {
+struct options opt = {
     .min = "1.3", .max = "1.3", .steps = "close", .kind = "sm2", .id = "1234567812345678",
-    .key_usage = "critical,digitalSignature", .connections = 1, .deadline = 60, .days = 30,
+    .connections = 1, .deadline = 60,
 };
 
 /* What the message callback and the ticket callback saw in the connection under way. */
 static int hello_retry;
 static SSL_SESSION *last_session;
 
-static int make_chain(void);
 static int run_server(void);
 static int run_client(void);
 static void parse_options(int argc, char **argv);
@@ -106,14 +94,13 @@ static void parse_options(int argc, char **argv)
     const struct { const char *name; const char **text; int *number; int *flag; } table[] = {
         { "--ca", &opt.ca, NULL, NULL }, { "--chain", &opt.chain, NULL, NULL },
         { "--key", &opt.key, NULL, NULL }, { "--ciphersuites", &opt.ciphersuites, NULL, NULL },
-        { "--groups", &opt.groups, NULL, NULL }, { "--sigalgs", &opt.sigalgs, NULL, NULL },
+        { "--groups", &opt.groups, NULL, NULL },
         { "--min", &opt.min, NULL, NULL }, { "--max", &opt.max, NULL, NULL },
         { "--alpn", &opt.alpn, NULL, NULL }, { "--host", &opt.host, NULL, NULL },
         { "--do", &opt.steps, NULL, NULL }, { "--dir", &opt.dir, NULL, NULL },
         { "--kind", &opt.kind, NULL, NULL }, { "--id", &opt.id, NULL, NULL },
-        { "--key-usage", &opt.key_usage, NULL, NULL },
         { "--port", NULL, &opt.port, NULL }, { "--connections", NULL, &opt.connections, NULL },
-        { "--deadline", NULL, &opt.deadline, NULL }, { "--days", NULL, &opt.days, NULL },
+        { "--deadline", NULL, &opt.deadline, NULL },
         { "--verify", NULL, NULL, &opt.verify }, { "--resume", NULL, NULL, &opt.resume },
         { "--strict", NULL, NULL, &opt.strict },
     };
@@ -148,14 +135,12 @@ static void on_alarm(int signal_number)
 }
 
 /* Something that the test set up wrongly: no event, the stack's own words on stderr. */
-static void die(const char *what)
+void die(const char *what)
 {
     fprintf(stderr, "peer: %s failed\n", what);
     ERR_print_errors_fp(stderr);
     exit(EXIT_USAGE);
 }
-
-#define MUST(call) do { if ((call) <= 0) die(#call); } while (0)
 
 /* A value of an event line holds no space. */
 static const char *word(const char *text)
@@ -309,8 +294,6 @@ static SSL_CTX *new_context(int server)
         MUST(SSL_CTX_set_ciphersuites(ctx, opt.ciphersuites));
     if (opt.groups != NULL)
         MUST(SSL_CTX_set1_groups_list(ctx, opt.groups));
-    if (opt.sigalgs != NULL)
-        MUST(SSL_CTX_set1_sigalgs_list(ctx, opt.sigalgs));
     if (opt.ca != NULL)
         MUST(SSL_CTX_load_verify_locations(ctx, opt.ca, NULL));
     if (opt.chain != NULL) {
@@ -533,128 +516,4 @@ static int run_client(void)
     SSL_SESSION_free(last_session);
     SSL_CTX_free(ctx);
     return ok ? 0 : EXIT_TLS;
-}
-
-/* ---- certificates ---- */
-
-struct issuer {
-    X509 *cert;
-    EVP_PKEY *key;
-};
-
-static EVP_PKEY *new_key(void)
-{
-    EVP_PKEY *key = strcmp(opt.kind, "sm2") == 0 ? EVP_PKEY_Q_keygen(NULL, NULL, "SM2")
-                                                 : EVP_EC_gen("P-256");
-
-    if (key == NULL)
-        die("key generation");
-    return key;
-}
-
-static void add_extension(X509 *cert, X509V3_CTX *context, int nid, const char *value)
-{
-    X509_EXTENSION *extension = X509V3_EXT_conf_nid(NULL, context, nid, value);
-
-    if (extension == NULL)
-        die(OBJ_nid2sn(nid));
-    MUST(X509_add_ext(cert, extension, -1));
-    X509_EXTENSION_free(extension);
-}
-
-static void sign(X509 *cert, EVP_PKEY *key)
-{
-    int sm2 = strcmp(opt.kind, "sm2") == 0;
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    EVP_PKEY_CTX *pkey = NULL;
-
-    MUST(EVP_DigestSignInit(md, &pkey, sm2 ? EVP_sm3() : EVP_sha256(), NULL, key));
-    if (sm2)
-        MUST(EVP_PKEY_CTX_set1_id(pkey, opt.id, (int)strlen(opt.id)));
-    MUST(X509_sign_ctx(cert, md));
-    EVP_MD_CTX_free(md);
-}
-
-static void save(const char *name, X509 *cert, EVP_PKEY *key)
-{
-    char path[4096];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/%s.pem", opt.dir, name);
-    if ((file = fopen(path, "w")) == NULL)
-        die(path);
-    MUST(PEM_write_X509(file, cert));
-    fclose(file);
-    snprintf(path, sizeof(path), "%s/%s.key", opt.dir, name);
-    if ((file = fopen(path, "w")) == NULL)
-        die(path);
-    MUST(PEM_write_PrivateKey(file, key, NULL, NULL, 0, NULL, NULL));
-    fclose(file);
-}
-
-/* A certificate for a new key; without an issuer it is a self-signed CA. */
-static struct issuer make_certificate(const char *file, const char *cn, const struct issuer *issuer)
-{
-    struct issuer made = { X509_new(), new_key() };
-    const struct issuer *by = issuer == NULL ? &made : issuer;
-    X509_NAME *name = X509_NAME_new();
-    /* A leaf that is out of date was in date for the day before that. */
-    long from = issuer == NULL || opt.days >= 0 ? -1 : opt.days - 1;
-    long until = issuer == NULL ? 30 : opt.days;
-    unsigned char serial[8];
-    X509V3_CTX context;
-    char host[300];
-
-    MUST(RAND_bytes(serial, sizeof(serial)));
-    serial[0] = (serial[0] & 0x3f) | 0x40;
-    MUST(X509_set_version(made.cert, X509_VERSION_3));
-    MUST(ASN1_INTEGER_set_uint64(X509_get_serialNumber(made.cert),
-                                 (uint64_t)serial[0] << 32 | (uint64_t)serial[1] << 24
-                                     | (uint64_t)serial[2] << 16 | (uint64_t)serial[3] << 8 | serial[4]));
-    MUST(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0));
-    MUST(X509_set_subject_name(made.cert, name));
-    MUST(X509_set_issuer_name(made.cert, X509_get_subject_name(by->cert)));
-    MUST(X509_gmtime_adj(X509_getm_notBefore(made.cert), from * 86400) != NULL);
-    MUST(X509_gmtime_adj(X509_getm_notAfter(made.cert), until * 86400) != NULL);
-    MUST(X509_set_pubkey(made.cert, made.key));
-
-    X509V3_set_ctx(&context, by->cert, made.cert, NULL, NULL, 0);
-    if (issuer == NULL) {
-        add_extension(made.cert, &context, NID_basic_constraints, "critical,CA:TRUE");
-        add_extension(made.cert, &context, NID_key_usage, "critical,keyCertSign,cRLSign");
-        add_extension(made.cert, &context, NID_subject_key_identifier, "hash");
-    } else {
-        snprintf(host, sizeof(host), "DNS:%s", opt.host == NULL ? "localhost" : opt.host);
-        add_extension(made.cert, &context, NID_key_usage, opt.key_usage);
-        add_extension(made.cert, &context, NID_ext_key_usage, "serverAuth,clientAuth");
-        add_extension(made.cert, &context, NID_subject_alt_name, host);
-        add_extension(made.cert, &context, NID_subject_key_identifier, "hash");
-        add_extension(made.cert, &context, NID_authority_key_identifier, "keyid");
-    }
-    sign(made.cert, by->key);
-    save(file, made.cert, made.key);
-    X509_NAME_free(name);
-    return made;
-}
-
-static int make_chain(void)
-{
-    const char *leaves[][2] = { { "server", "interop server" }, { "client", "interop client" } };
-    struct issuer ca;
-
-    if (opt.dir == NULL) {
-        fprintf(stderr, "peer: chain needs --dir\n");
-        return EXIT_USAGE;
-    }
-    ca = make_certificate("ca", "interop CA", NULL);
-    for (size_t i = 0; i < 2; i++) {
-        struct issuer leaf = make_certificate(leaves[i][0], leaves[i][1], &ca);
-
-        X509_free(leaf.cert);
-        EVP_PKEY_free(leaf.key);
-    }
-    X509_free(ca.cert);
-    EVP_PKEY_free(ca.key);
-    printf("done\n");
-    return 0;
 }

@@ -26,6 +26,18 @@ pub enum Ours {
     Server(Arc<ServerConfig>),
 }
 
+impl From<ClientConfig> for Ours {
+    fn from(config: ClientConfig) -> Self {
+        Self::Client(Arc::new(config))
+    }
+}
+
+impl From<ServerConfig> for Ours {
+    fn from(config: ServerConfig) -> Self {
+        Self::Server(Arc::new(config))
+    }
+}
+
 /// One or more connections between us and a foreign peer.
 pub struct Meeting {
     stack: Stack,
@@ -79,6 +91,23 @@ impl Meeting {
             file(dir, &format!("{name}.key")),
         );
         self.peer(&["--chain", &chain, "--key", &key])
+    }
+
+    /// Only the server authenticates itself, with the chain in a directory.
+    pub fn server_auth(self, certificates: &Path) -> Self {
+        match self.ours {
+            Ours::Client(_) => self.peer_is(certificates),
+            Ours::Server(_) => self.peer_trusts(certificates),
+        }
+    }
+
+    /// Both ends authenticate themselves, with chains of their own.
+    pub fn mutual(self, ours: &Path, peers: &Path) -> Self {
+        let meeting = self.peer_is(peers).peer_trusts(ours);
+        match meeting.ours {
+            Ours::Client(_) => meeting.peer(&["--verify"]),
+            Ours::Server(_) => meeting,
+        }
     }
 
     /// Another script, as our end sees it; the peer plays its counterpart.

@@ -10,8 +10,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The source of the scripted peer; it is compiled against each stack.
-const PEER_SOURCE: &str = include_str!("../peer/peer.c");
+/// The scripted peer, which is compiled against each stack.
+const PEER_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peer");
+
+/// Its sources, as the stamp of a built one.
+const PEER_SOURCE: &str = concat!(
+    include_str!("../peer/peer.h"),
+    include_str!("../peer/peer.c"),
+    include_str!("../peer/chain.c"),
+);
 
 /// What both stacks are configured without: nothing of it takes part in a TLS connection here.
 const COMMON_OPTIONS: [&str; 8] = [
@@ -91,13 +98,11 @@ impl Stack {
 
     fn build_peer(self, tree: &Path) -> Result<PathBuf, Error> {
         let executable = tree.join("peer");
-        let source = tree.join("peer.c");
         let stamp = tree.join("peer.stamp");
         if fs::read_to_string(&stamp).is_ok_and(|built| built == PEER_SOURCE) {
             return Ok(executable);
         }
 
-        write(&source, PEER_SOURCE)?;
         let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
         run(
             Command::new(compiler)
@@ -106,7 +111,7 @@ impl Stack {
                 .arg(tree.join("include"))
                 .arg("-I")
                 .arg(self.source().join("include"))
-                .arg(&source)
+                .args(["peer.c", "chain.c"].map(|file| Path::new(PEER_DIR).join(file)))
                 .arg("-o")
                 .arg(&executable)
                 .arg(tree.join("libssl.a"))
@@ -183,7 +188,7 @@ impl std::error::Error for Error {}
 /// Where built stacks, certificates and results are kept between runs: cargo's target directory.
 pub fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+        || Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target"),
         PathBuf::from,
     )
 }

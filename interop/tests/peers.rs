@@ -5,8 +5,9 @@
 
 use std::path::{Path, PathBuf};
 
+use shangmi_interop::chain::scratch as scratch_dir;
 use shangmi_interop::peer::{self, Peer, Report};
-use shangmi_interop::stack::{Stack, target_dir};
+use shangmi_interop::stack::Stack;
 
 #[test]
 fn each_reports_its_version() {
@@ -245,9 +246,7 @@ fn chain(maker: Stack, name: &str) -> PathBuf {
 
 /// A directory of this test alone: tests run in parallel.
 fn scratch(name: &str, stack: Stack) -> PathBuf {
-    target_dir()
-        .join("tmp/peers")
-        .join(format!("{name}-{stack}"))
+    scratch_dir(&format!("peers/{name}-{stack}")).unwrap()
 }
 
 fn path(dir: &Path, file: &str) -> String {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rustls::HandshakeKind;
 use shangmi::tls13::{self, CURVE_SM2, TLS_SM4_CCM_SM3, TLS_SM4_GCM_SM3};
 use shangmi_interop::chain::HOST;
-use shangmi_interop::meeting::{Meeting, Met, Ours};
+use shangmi_interop::meeting::{Meeting, Met};
 use shangmi_interop::ours::{self, Step};
 
 use crate::bench::{Bench, CCM, GCM, Result, Role};
@@ -174,27 +174,22 @@ fn resumption(bench: &Bench, role: Role, suite: &str) -> Result {
     Ok(())
 }
 
-/// Each end's first share is of a group that the other does not take.
+/// The client's first share is of a group that the server does not take.
 fn hello_retry_request(bench: &Bench, role: Role) -> Result {
     let meeting = match role {
         Role::Client => {
             let mut provider = tls13::mixed();
             provider.kx_groups.rotate_left(1);
             let config = ours::client_config(&Arc::new(provider), &bench.good, None)?;
-            bench
-                .meeting(Ours::Client(Arc::new(config)))
-                .peer_is(&bench.good)
+            bench.meeting(config.into())
         }
+        // Tongsuo's strict client would send its curveSM2 share at once.
         Role::Server => {
-            // Tongsuo's strict client would send its curveSM2 share at once.
-            let config = ours::server_config(&bench.strict, &bench.good, None)?;
-            bench
-                .lenient(Ours::Server(Arc::new(config)))
-                .peer_trusts(&bench.good)
-                .peer(&["--groups", "P-256:curveSM2"])
+            let meeting = bench.lenient(bench.own(role, &bench.good)?);
+            meeting.peer(&["--groups", "P-256:curveSM2"])
         }
     };
-    let met = meeting.run()?;
+    let met = meeting.server_auth(&bench.good).run()?;
     negotiated(&met, GCM, 1)?;
     met.peer_saw("retry", &["1"])?;
     met.we_saw(
@@ -207,19 +202,11 @@ fn hello_retry_request(bench: &Bench, role: Role) -> Result {
 
 /// Both peers prefer X25519MLKEM768 by default, even under an SM suite; with us it is curveSM2.
 fn default_groups(bench: &Bench, role: Role) -> Result {
-    let meeting = match role {
-        Role::Client => {
-            let config = ours::client_config(&bench.strict, &bench.good, None)?;
-            Meeting::new(bench.stack, Ours::Client(Arc::new(config))).peer_is(&bench.good)
-        }
-        Role::Server => {
-            let config = ours::server_config(&bench.strict, &bench.good, None)?;
-            Meeting::new(bench.stack, Ours::Server(Arc::new(config))).peer_trusts(&bench.good)
-        }
-    };
-    let met = meeting.peer(&["--ciphersuites", GCM]).run()?;
-    negotiated(&met, GCM, 1)?;
-    Ok(())
+    let met = Meeting::new(bench.stack, bench.own(role, &bench.good)?)
+        .server_auth(&bench.good)
+        .peer(&["--ciphersuites", GCM])
+        .run()?;
+    negotiated(&met, GCM, 1)
 }
 
 fn our_key_update(bench: &Bench, role: Role) -> Result {
@@ -308,25 +295,23 @@ fn sni(bench: &Bench, role: Role) -> Result {
 
 /// The server takes the second of two that the client offers.
 fn alpn(bench: &Bench, role: Role) -> Result {
-    let meeting = match role {
+    let (own, peers) = match role {
         Role::Client => {
             let mut config = ours::client_config(&bench.strict, &bench.good, None)?;
             config.alpn_protocols = vec![b"sm/1".into(), b"h2".into()];
-            let meeting = bench
-                .meeting(Ours::Client(Arc::new(config)))
-                .peer_is(&bench.good);
-            meeting.peer(&["--alpn", "h2"])
+            (config.into(), "h2")
         }
         Role::Server => {
             let mut config = ours::server_config(&bench.strict, &bench.good, None)?;
             config.alpn_protocols = vec![b"h2".into()];
-            let meeting = bench
-                .meeting(Ours::Server(Arc::new(config)))
-                .peer_trusts(&bench.good);
-            meeting.peer(&["--alpn", "sm/1,h2"])
+            (config.into(), "sm/1,h2")
         }
     };
-    let met = meeting.run()?;
+    let met = bench
+        .meeting(own)
+        .server_auth(&bench.good)
+        .peer(&["--alpn", peers])
+        .run()?;
     negotiated(&met, GCM, 1)?;
     met.peer_saw("alpn", &["h2"])?;
     met.we_saw("alpn", |seen| seen.alpn.clone(), &[Some("h2".into())])?;

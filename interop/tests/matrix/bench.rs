@@ -79,41 +79,29 @@ impl Bench {
         })
     }
 
-    /// Both ends with certificates from their directory, and both verify.
+    /// A meeting in which only the server has a certificate.
+    pub(crate) fn server_auth(&self, role: Role, certificates: &Path) -> Result<Meeting> {
+        let own = self.own(role, certificates)?;
+        Ok(self.meeting(own).server_auth(certificates))
+    }
+
+    /// A meeting in which each end has the certificate in its directory, and trusts the other's.
     pub(crate) fn mutual(&self, role: Role, ours: &Path, peers: &Path) -> Result<Meeting> {
-        let own = match role {
-            Role::Client => Ours::Client(Arc::new(ours::client_config(
-                &self.strict,
-                peers,
-                Some(ours),
-            )?)),
-            Role::Server => Ours::Server(Arc::new(ours::server_config(
-                &self.strict,
-                ours,
-                Some(peers),
-            )?)),
-        };
-        let meeting = self.meeting(own).peer_is(peers).peer_trusts(ours);
+        let own = self.own_mutual(role, ours, peers)?;
+        Ok(self.meeting(own).mutual(ours, peers))
+    }
+
+    /// Our end where only the server has a certificate.
+    pub(crate) fn own(&self, role: Role, certificates: &Path) -> Result<Ours> {
         Ok(match role {
-            Role::Client => meeting.peer(&["--verify"]),
-            Role::Server => meeting,
+            Role::Client => ours::client_config(&self.strict, certificates, None)?.into(),
+            Role::Server => ours::server_config(&self.strict, certificates, None)?.into(),
         })
     }
 
-    /// Only the server has a certificate.
-    pub(crate) fn server_auth(&self, role: Role, certificates: &Path) -> Result<Meeting> {
-        Ok(match role {
-            Role::Client => {
-                let config = ours::client_config(&self.strict, certificates, None)?;
-                self.meeting(Ours::Client(Arc::new(config)))
-                    .peer_is(certificates)
-            }
-            Role::Server => {
-                let config = ours::server_config(&self.strict, certificates, None)?;
-                self.meeting(Ours::Server(Arc::new(config)))
-                    .peer_trusts(certificates)
-            }
-        })
+    /// Our end where both have one.
+    pub(crate) fn own_mutual(&self, role: Role, identity: &Path, roots: &Path) -> Result<Ours> {
+        own_mutual(&self.strict, role, identity, roots)
     }
 
     /// The peer speaks TLS_SM4_GCM_SM3 with curveSM2, strictly where it has such a mode.
@@ -129,4 +117,17 @@ impl Bench {
     pub(crate) fn lenient(&self, own: Ours) -> Meeting {
         Meeting::new(self.stack, own).peer(&["--ciphersuites", GCM, "--groups", "curveSM2"])
     }
+}
+
+/// Our end with any provider, where both have a certificate.
+pub(crate) fn own_mutual(
+    provider: &Arc<CryptoProvider>,
+    role: Role,
+    identity: &Path,
+    roots: &Path,
+) -> Result<Ours> {
+    Ok(match role {
+        Role::Client => ours::client_config(provider, roots, Some(identity))?.into(),
+        Role::Server => ours::server_config(provider, identity, Some(roots))?.into(),
+    })
 }

@@ -10,10 +10,10 @@ use rustls::{AlertDescription, SignatureAlgorithm, SignatureScheme};
 use shangmi::sm2::{self, SecretKey, SignDigest};
 use shangmi::{pki, tls13};
 use shangmi_interop::chain::OTHER_HOST;
-use shangmi_interop::meeting::{Meeting, Ours};
+use shangmi_interop::meeting::Meeting;
 use shangmi_interop::ours;
 
-use crate::bench::{Bench, Result, Role};
+use crate::bench::{Bench, Result, Role, own_mutual};
 use crate::{BOTH, Feature};
 
 const CLIENT: &[Role] = &[Role::Client];
@@ -25,7 +25,8 @@ pub(crate) const FEATURES: [Feature; 19] = [
         title: "We refuse a wrong CA: unknown_ca",
         roles: BOTH,
         check: |bench, role| {
-            let met = we_trust(bench, role, &bench.other_root, &bench.good)?.run()?;
+            let own = bench.own_mutual(role, &bench.good, &bench.other_root)?;
+            let met = bench.meeting(own).mutual(&bench.good, &bench.good).run()?;
             Ok(met.we_refused(AlertDescription::UnknownCA)?)
         },
     },
@@ -51,10 +52,9 @@ pub(crate) const FEATURES: [Feature; 19] = [
         name: "we-refuse/no-client-certificate",
         title: "We refuse a missing client certificate: certificate_required",
         roles: SERVER,
-        check: |bench, _| {
-            let config = ours::server_config(&bench.strict, &bench.good, Some(&bench.good))?;
-            let meeting = bench.meeting(Ours::Server(Arc::new(config)));
-            let met = meeting.peer_trusts(&bench.good).run()?;
+        check: |bench, role| {
+            let own = bench.own_mutual(role, &bench.good, &bench.good)?;
+            let met = bench.meeting(own).peer_trusts(&bench.good).run()?;
             Ok(met.we_refused(AlertDescription::CertificateRequired)?)
         },
     },
@@ -205,37 +205,10 @@ pub(crate) const FEATURES: [Feature; 19] = [
     },
 ];
 
-/// We trust `roots`; the certificates of both ends are from `certificates`.
-fn we_trust(bench: &Bench, role: Role, roots: &Path, certificates: &Path) -> Result<Meeting> {
-    let own = match role {
-        Role::Client => {
-            let config = ours::client_config(&bench.strict, roots, Some(certificates))?;
-            Ours::Client(Arc::new(config))
-        }
-        Role::Server => {
-            let config = ours::server_config(&bench.strict, certificates, Some(roots))?;
-            Ours::Server(Arc::new(config))
-        }
-    };
-    Ok(bench
-        .meeting(own)
-        .peer_is(certificates)
-        .peer_trusts(certificates))
-}
-
 /// Mutual, with a peer that may show a certificate that RFC 8998 does not allow.
 fn lenient_mutual(bench: &Bench, role: Role, peers: &Path) -> Result<Meeting> {
-    let own = match role {
-        Role::Client => {
-            let config = ours::client_config(&bench.strict, peers, Some(&bench.good))?;
-            Ours::Client(Arc::new(config))
-        }
-        Role::Server => {
-            let config = ours::server_config(&bench.strict, &bench.good, Some(peers))?;
-            Ours::Server(Arc::new(config))
-        }
-    };
-    Ok(bench.lenient(own).peer_is(peers).peer_trusts(&bench.good))
+    let own = bench.own_mutual(role, &bench.good, peers)?;
+    Ok(bench.lenient(own).mutual(&bench.good, peers))
 }
 
 fn without_sm(bench: &Bench, role: Role) -> Result<Meeting> {
@@ -245,66 +218,53 @@ fn without_sm(bench: &Bench, role: Role) -> Result<Meeting> {
         .peer(&["--ciphersuites", suites]))
 }
 
-/// What the peers choose by default; Tongsuo's strict mode would add curveSM2 by itself.
+/// What the peers prefer by default; Tongsuo's strict mode would add curveSM2 by itself.
 fn hybrid_only(bench: &Bench, role: Role) -> Result<Meeting> {
-    let meeting = match role {
-        Role::Client => {
-            let config = ours::client_config(&bench.strict, &bench.good, None)?;
-            bench
-                .lenient(Ours::Client(Arc::new(config)))
-                .peer_is(&bench.good)
-        }
-        Role::Server => {
-            let config = ours::server_config(&bench.strict, &bench.good, None)?;
-            bench
-                .lenient(Ours::Server(Arc::new(config)))
-                .peer_trusts(&bench.good)
-        }
-    };
+    let meeting = bench
+        .lenient(bench.own(role, &bench.good)?)
+        .server_auth(&bench.good);
     Ok(meeting.peer(&["--groups", "X25519MLKEM768"]))
 }
 
 fn p256_server(bench: &Bench) -> Result<Meeting> {
-    let config = ours::client_config(&bench.strict, &bench.p256, None)?;
     Ok(bench
-        .lenient(Ours::Client(Arc::new(config)))
-        .peer_is(&bench.p256))
+        .lenient(bench.own(Role::Client, &bench.p256)?)
+        .server_auth(&bench.p256))
 }
 
 fn tls12(bench: &Bench, role: Role) -> Result<Meeting> {
-    let meeting = match role {
-        // A server of TLS 1.2 needs a certificate for it to come as far as the version.
-        Role::Client => {
-            let config = ours::client_config(&bench.strict, &bench.p256, None)?;
-            Meeting::new(bench.stack, Ours::Client(Arc::new(config))).peer_is(&bench.p256)
-        }
-        Role::Server => {
-            let config = ours::server_config(&bench.strict, &bench.good, None)?;
-            Meeting::new(bench.stack, Ours::Server(Arc::new(config)))
-        }
+    // With a certificate that suits TLS 1.2, so that the version is the only obstacle.
+    let certificates = match role {
+        Role::Client => &bench.p256,
+        Role::Server => &bench.good,
     };
-    Ok(meeting.peer(&["--min", "1.2", "--max", "1.2"]))
+    let meeting = Meeting::new(bench.stack, bench.own(role, certificates)?);
+    Ok(meeting
+        .server_auth(certificates)
+        .peer(&["--min", "1.2", "--max", "1.2"]))
 }
 
 fn no_common_alpn(bench: &Bench, role: Role) -> Result {
-    const ALERT: AlertDescription = AlertDescription::NoApplicationProtocol;
-    match role {
+    let own = match role {
         Role::Client => {
             let mut config = ours::client_config(&bench.strict, &bench.good, None)?;
             config.alpn_protocols = vec![b"sm/1".into()];
-            let meeting = bench
-                .meeting(Ours::Client(Arc::new(config)))
-                .peer_is(&bench.good);
-            meeting.peer(&["--alpn", "h2"]).run()?.peer_refused(ALERT)?;
+            config.into()
         }
         Role::Server => {
             let mut config = ours::server_config(&bench.strict, &bench.good, None)?;
-            config.alpn_protocols = vec![b"h2".into()];
-            let meeting = bench
-                .meeting(Ours::Server(Arc::new(config)))
-                .peer_trusts(&bench.good);
-            meeting.peer(&["--alpn", "sm/1"]).run()?.we_refused(ALERT)?;
+            config.alpn_protocols = vec![b"sm/1".into()];
+            config.into()
         }
+    };
+    let met = bench
+        .meeting(own)
+        .server_auth(&bench.good)
+        .peer(&["--alpn", "h2"])
+        .run()?;
+    match role {
+        Role::Client => met.peer_refused(AlertDescription::NoApplicationProtocol)?,
+        Role::Server => met.we_refused(AlertDescription::NoApplicationProtocol)?,
     }
     Ok(())
 }
@@ -315,24 +275,8 @@ fn under_certificate_id(bench: &Bench, role: Role) -> Result<Meeting> {
         key_provider: &WrongId,
         ..tls13::strict()
     });
-    let own = match role {
-        Role::Client => {
-            let config = ours::client_config(&provider, &bench.good, Some(&bench.good))?;
-            Ours::Client(Arc::new(config))
-        }
-        Role::Server => {
-            let config = ours::server_config(&provider, &bench.good, Some(&bench.good))?;
-            Ours::Server(Arc::new(config))
-        }
-    };
-    let meeting = bench
-        .meeting(own)
-        .peer_is(&bench.good)
-        .peer_trusts(&bench.good);
-    Ok(match role {
-        Role::Client => meeting.peer(&["--verify"]),
-        Role::Server => meeting,
-    })
+    let own = own_mutual(&provider, role, &bench.good, &bench.good)?;
+    Ok(bench.meeting(own).mutual(&bench.good, &bench.good))
 }
 
 #[derive(Debug)]
