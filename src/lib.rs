@@ -2,8 +2,11 @@
 
 #![deny(unsafe_code)]
 
+pub mod pki;
 pub mod random;
 pub mod secret;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
+#[cfg(feature = "rustls")]
+pub mod tls13;

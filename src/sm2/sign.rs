@@ -1,6 +1,7 @@
 //! Signing and verification (GB/T 32918.2-2016, 6 and 7).
 
 use std::fmt;
+use std::sync::Arc;
 
 use ::signature::hazmat::{PrehashSigner, PrehashVerifier};
 use ::signature::{Keypair, Signer, Verifier};
@@ -142,6 +143,17 @@ fn sign_with(inverse: &Scalar, e: &[u8; 32], k: &Scalar) -> Option<Signature> {
     // A6: s = (1+d)^-1 (k - r d) = (1+d)^-1 (k + r) - r, which needs no multiplication by d.
     let s = *inverse * *r_plus_k - r;
     Signature::from_scalars(r, s).ok()
+}
+
+/// A key that several owners share, such as a token's.
+impl<T: SignDigest + ?Sized> SignDigest for Arc<T> {
+    fn public_key(&self) -> &PublicKey {
+        (**self).public_key()
+    }
+
+    fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
+        (**self).sign_digest(e)
+    }
 }
 
 impl SignDigest for SigningKey {

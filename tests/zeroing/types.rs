@@ -1,0 +1,133 @@
+//! Each type that holds a secret: its own bytes, and the heap blocks that it frees.
+
+use cipher::{Array, KeyInit, KeyIvInit};
+use shangmi::random::SystemRandom;
+use shangmi::secret::{Secret, SecretBytes};
+use shangmi::sm2::agreement::{Peer, Role};
+use shangmi::sm2::encryption::{Format, encrypt};
+use shangmi::sm2::{self, Agree, Decrypt, SecretKey, SignDigest, SigningKey};
+use shangmi::sm3::{HkdfSm3, HmacSm3};
+use shangmi::sm4::{Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm};
+
+use crate::heap::{Freed, bytes_of, freed_during};
+
+const KEY: [u8; 16] = *b"\x9e\x37\x79\xb9\x7f\x4a\x7c\x15\xf3\x9c\xc0\x60\x5c\xed\xc8\x34";
+
+/// Drops a boxed value made by `make`, and fails if its memory still holds what it held.
+fn wiped<T>(name: &str, make: impl FnOnce() -> T) {
+    let boxed = Box::new(make());
+    let before = bytes_of(&*boxed);
+    let (_, after) = freed_during(move || drop(boxed));
+    let after = &after.0[after.0.len() - before.len()..];
+    let left = before
+        .iter()
+        .zip(after)
+        .filter(|(b, a)| **b != 0 && a == b)
+        .count();
+    // A zero byte of a wiped secret proves nothing and a byte may be 0 by chance, so all others
+    // must have changed; pointers and lengths, which are not secret, take up to 16 bytes.
+    assert!(
+        left <= 16,
+        "{name}: {left} of {} bytes are still there",
+        before.len()
+    );
+}
+
+#[test]
+fn the_check_notices_what_is_not_wiped() {
+    struct Plain([u8; 32]);
+    let caught = std::panic::catch_unwind(|| wiped("plain", || Plain([0xa5; 32])));
+    assert!(caught.is_err(), "a plain array passed for wiped");
+
+    let (_, freed) = freed_during(|| drop(KEY.to_vec()));
+    assert!(freed.holds_part_of(&KEY), "a plain vector passed for wiped");
+}
+
+#[test]
+fn ciphers_and_macs_wipe_their_keys() {
+    let key = Array::from(KEY);
+    wiped("Sm4", || Sm4::new(&key));
+    wiped("Sm4Gcm", || Sm4Gcm::new(&key));
+    wiped("Sm4Ccm", || Sm4Ccm::new(&key));
+    wiped("Sm4Ctr", || Sm4Ctr::new(&key, &key));
+    wiped("Sm4CbcEncryptor", || Sm4CbcEncryptor::new(&key, &key));
+    wiped("Sm4CbcDecryptor", || Sm4CbcDecryptor::new(&key, &key));
+    wiped("HmacSm3", || HmacSm3::keyed(&KEY));
+    wiped("HkdfSm3", || HkdfSm3::extract(None, &KEY));
+}
+
+#[test]
+fn buffers_wipe_their_content() {
+    let secret = pattern();
+    let freed = |make: &dyn Fn() -> Box<dyn Send>| freed_during(|| drop(make())).1;
+    freed(&|| Box::new(Secret::copy_of(&pattern()))).assert_without("Secret", &secret);
+    freed(&|| Box::new(SecretBytes::copy_of(&pattern()))).assert_without("SecretBytes", &secret);
+    let with_room = freed(&|| {
+        let mut vec = Vec::with_capacity(100);
+        vec.extend_from_slice(&pattern());
+        Box::new(SecretBytes::new(vec))
+    });
+    with_room.assert_without("SecretBytes::new", &secret);
+}
+
+#[test]
+fn sm2_keys_leave_nothing_after_every_operation() {
+    let d = pattern();
+    let peer = SecretKey::generate(&mut SystemRandom).unwrap();
+    let sealed = encrypt(
+        SecretKey::from_bytes(&d).unwrap().public_key(),
+        b"a plaintext of some length",
+        Format::Asn1,
+        &mut SystemRandom,
+    )
+    .unwrap();
+    let (shared, freed) = freed_during(|| {
+        let key = SecretKey::from_bytes(&d).unwrap();
+        drop(key.to_bytes());
+        key.sign_digest(&[1; 32]).unwrap();
+        assert_eq!(
+            *key.decrypt(&sealed, Format::Asn1).unwrap(),
+            b"a plaintext of some length"[..]
+        );
+        let ephemeral = SecretKey::generate(&mut SystemRandom).unwrap();
+        let of_peer = Peer {
+            id: b"p",
+            public: peer.public_key(),
+            ephemeral: peer.public_key(),
+        };
+        key.agree(Role::Initiator, b"i", &ephemeral, of_peer, 48)
+            .unwrap();
+        drop(sm2::ecdh::shared_secret(&key, peer.public_key()).unwrap());
+        let signing = SigningKey::new(key, sm2::TLS13_ID).unwrap();
+        signing.sign_digest(&[2; 32]).unwrap();
+        drop(signing);
+        peer.public_key().clone()
+    });
+    let key = SecretKey::from_bytes(&d).unwrap();
+    assert_secret_key_gone(&freed, "SecretKey", &d);
+    let shared = sm2::ecdh::shared_secret(&key, &shared).unwrap();
+    freed.assert_without("ECDH secret", shared.as_bytes());
+    freed.assert_without("plaintext", b"a plaintext of some length");
+}
+
+/// Fails if d, or (1 + d)^-1, is among the freed bytes in any form that the arithmetic uses: big-
+/// or little-endian, plain or in Montgomery form.
+pub(crate) fn assert_secret_key_gone(freed: &Freed, name: &str, d: &[u8; 32]) {
+    use ::sm2::Scalar;
+    use ::sm2::elliptic_curve::ff::PrimeField;
+    let d = Scalar::from_repr((*d).into()).unwrap();
+    let montgomery = (0..256).fold(Scalar::ONE, |power, _| power.double());
+    for (what, scalar) in [("d", d), ("(1+d)^-1", (d + Scalar::ONE).invert().unwrap())] {
+        for (form, scalar) in [("plain", scalar), ("Montgomery", scalar * montgomery)] {
+            let mut bytes: [u8; 32] = scalar.to_repr().into();
+            freed.assert_without(&format!("{name}: {what}, {form}, big-endian"), &bytes);
+            bytes.reverse();
+            freed.assert_without(&format!("{name}: {what}, {form}, little-endian"), &bytes);
+        }
+    }
+}
+
+/// 32 bytes without repetition, below n.
+pub(crate) fn pattern() -> [u8; 32] {
+    std::array::from_fn(|i| (i as u8).wrapping_mul(0x6b) ^ 0x5c)
+}
