@@ -9,6 +9,8 @@ use rand_core::UnwrapErr;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
+use sha2::digest::const_oid::AssociatedOid;
+use sha2::digest::{Digest, FixedOutputReset};
 use shangmi::random::SystemRandom;
 use shangmi::tls13;
 use spki::{
@@ -150,5 +152,32 @@ impl BuilderProfile for Profile {
             let name = der::asn1::Ia5String::new(super::NAME)?;
             SubjectAltName(vec![GeneralName::DnsName(name)]).to_extension(subject, &[])?
         }])
+    }
+}
+
+/// An RSASSA-PSS key that draws its salts on its own, as the certificate builder wants it.
+pub struct Pss<D: Digest>(pub rsa::pss::SigningKey<D>);
+
+impl<D: Digest + FixedOutputReset> signature::Signer<rsa::pss::Signature> for Pss<D> {
+    fn try_sign(&self, message: &[u8]) -> signature::Result<rsa::pss::Signature> {
+        signature::RandomizedSigner::try_sign_with_rng(
+            &self.0,
+            &mut UnwrapErr(SystemRandom),
+            message,
+        )
+    }
+}
+
+impl<D: Digest + FixedOutputReset> signature::Keypair for Pss<D> {
+    type VerifyingKey = rsa::pss::VerifyingKey<D>;
+
+    fn verifying_key(&self) -> Self::VerifyingKey {
+        self.0.verifying_key()
+    }
+}
+
+impl<D: Digest + AssociatedOid> DynSignatureAlgorithmIdentifier for Pss<D> {
+    fn signature_algorithm_identifier(&self) -> spki::Result<spki::AlgorithmIdentifierOwned> {
+        self.0.signature_algorithm_identifier()
     }
 }
