@@ -19,7 +19,7 @@ use crate::{BOTH, Feature};
 const CLIENT: &[Role] = &[Role::Client];
 const SERVER: &[Role] = &[Role::Server];
 
-pub(crate) const FEATURES: [Feature; 19] = [
+pub(crate) const FEATURES: [Feature; 20] = [
     Feature {
         name: "we-refuse/wrong-ca",
         title: "We refuse a wrong CA: unknown_ca",
@@ -193,6 +193,14 @@ pub(crate) const FEATURES: [Feature; 19] = [
                     .run()?
                     .peer_refused(AlertDescription::HandshakeFailure)?;
             }
+            Ok(())
+        },
+    },
+    Feature {
+        name: "peer-refuses/tls13",
+        title: "A server of TLS 1.2 refuses us: protocol_version",
+        roles: CLIENT,
+        check: |bench, role| {
             let met = tls12(bench, role)?.run()?;
             Ok(met.peer_refused(AlertDescription::ProtocolVersion)?)
         },
