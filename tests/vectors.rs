@@ -23,7 +23,8 @@ fn every_known_answer() {
     for file in json_files(&folder) {
         let name = file.file_name().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&file).unwrap();
-        println!("vectors {name} {}", run_file(name, &text));
+        // On a line of its own, whatever libtest is printing.
+        println!("\nvectors {name} {}", run_file(name, &text));
         ran.insert(name.to_owned());
     }
     // A file that disappears must not make the test pass faster.
