@@ -8,3 +8,5 @@ pub mod secret;
 pub mod sm2;
 pub mod sm3;
 pub mod sm4;
+#[cfg(feature = "rustls")]
+pub mod tls13;

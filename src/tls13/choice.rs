@@ -1,0 +1,162 @@
+//! One port for SM and international clients. rustls ties neither group nor certificate to the
+//! suite, so here a server chooses for both at once from what the ClientHello offers.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{CipherSuite, CommonState, NamedGroup, ServerConfig};
+
+use super::Error;
+use super::kx::CURVE_SM2;
+use super::suites::{TLS_SM4_CCM_SM3, TLS_SM4_GCM_SM3};
+use super::verify::SM2SIG_SM3;
+use crate::pki;
+
+/// Whether a client can do all that RFC 8998 asks: an SM suite, curveSM2 and sm2sig_sm3.
+pub fn offers_sm(hello: &ClientHello<'_>) -> bool {
+    hello.cipher_suites().iter().any(is_sm)
+        && hello
+            .named_groups()
+            .is_some_and(|groups| groups.contains(&CURVE_SM2))
+        && hello.signature_schemes().contains(&SM2SIG_SM3)
+}
+
+/// Two whole configurations on one port, the strictest way to serve both kinds of clients: with
+/// `sm` made from [`strict`](super::strict), an SM suite never meets another group or certificate.
+///
+/// With blocking I/O, read the ClientHello through [`rustls::server::Acceptor`], then call
+/// `accepted.into_connection(choice.config_for(&accepted.client_hello()))`; with tokio-rustls, use
+/// `LazyConfigAcceptor` and `start.into_stream(choice.config_for(&start.client_hello()))`.
+#[derive(Clone, Debug)]
+pub struct Choice {
+    sm: Arc<ServerConfig>,
+    other: Arc<ServerConfig>,
+}
+
+impl Choice {
+    /// `sm` for clients that offer all of an SM suite, curveSM2 and sm2sig_sm3, `other` for the
+    /// rest.
+    pub fn new(sm: Arc<ServerConfig>, other: Arc<ServerConfig>) -> Self {
+        Self { sm, other }
+    }
+
+    /// The configuration to go on with.
+    pub fn config_for(&self, hello: &ClientHello<'_>) -> Arc<ServerConfig> {
+        if offers_sm(hello) {
+            self.sm.clone()
+        } else {
+            self.other.clone()
+        }
+    }
+}
+
+/// Two certificates in one configuration, made with [`mixed`](super::mixed) or
+/// [`layered`](super::layered): the SM2 certificate goes with an SM suite, the other with all else.
+///
+/// rustls chooses the suite and the group on its own, each by the client's order of preference, and
+/// this foresees what it will choose. A client whose preferences would combine an SM suite with
+/// another group or certificate is refused (alert `access_denied`); [`Choice`] serves such a client
+/// as well. `ServerConfig::ignore_client_order` must stay false, or this foresees wrongly.
+pub struct CertificateByHello {
+    sm: Arc<CertifiedKey>,
+    other: Arc<dyn ResolvesServerCert>,
+    suites: Vec<CipherSuite>,
+    groups: Vec<NamedGroup>,
+}
+
+impl CertificateByHello {
+    /// `sm` for SM suites; `other` is asked for all else. `provider` is the one of the
+    /// configuration that this goes into.
+    pub fn new(
+        sm: Arc<CertifiedKey>,
+        other: Arc<dyn ResolvesServerCert>,
+        provider: &CryptoProvider,
+    ) -> Self {
+        Self {
+            sm,
+            other,
+            suites: provider
+                .cipher_suites
+                .iter()
+                .map(|suite| suite.suite())
+                .collect(),
+            groups: provider
+                .kx_groups
+                .iter()
+                .map(|group| group.name())
+                .collect(),
+        }
+    }
+}
+
+impl ResolvesServerCert for CertificateByHello {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let suite = hello
+            .cipher_suites()
+            .iter()
+            .find(|suite| self.suites.contains(suite))?;
+        if !is_sm(suite) {
+            return self.other.resolve(hello);
+        }
+        let group = hello
+            .named_groups()?
+            .iter()
+            .find(|group| self.groups.contains(group))?;
+        let conforms = *group == CURVE_SM2 && hello.signature_schemes().contains(&SM2SIG_SM3);
+        conforms.then(|| self.sm.clone())
+    }
+}
+
+impl fmt::Debug for CertificateByHello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CertificateByHello").finish_non_exhaustive()
+    }
+}
+
+/// What a connection came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Negotiated {
+    /// An SM suite with curveSM2.
+    Sm,
+    /// No SM suite.
+    International,
+}
+
+/// Tells after the handshake which world a connection belongs to.
+///
+/// A connection of the [`strict`](super::strict) provider is always [`Negotiated::Sm`]. A client
+/// with [`mixed`](super::mixed) or [`layered`](super::layered) depends on the server's choice,
+/// which rustls lets nobody tie: call this before sending data if RFC 8998 must hold.
+///
+/// # Errors
+/// [`Error::NotConforming`] for an SM suite with a group other than curveSM2 or with a peer's
+/// certificate of another algorithm, and [`Error::Tls`] while the handshake is under way.
+pub fn negotiated(connection: &CommonState) -> Result<Negotiated, Error> {
+    let (Some(suite), Some(group)) = (
+        connection.negotiated_cipher_suite(),
+        connection.negotiated_key_exchange_group(),
+    ) else {
+        return Err(Error::Tls(rustls::Error::HandshakeNotComplete));
+    };
+    if !is_sm(&suite.suite()) {
+        return Ok(Negotiated::International);
+    }
+    let peer_conforms = connection
+        .peer_certificates()
+        .and_then(<[_]>::first)
+        .is_none_or(|certificate| pki::certificate_public_key(certificate).is_ok());
+    if group.name() != CURVE_SM2 || !peer_conforms {
+        return Err(Error::NotConforming {
+            suite: suite.suite(),
+            group: group.name(),
+        });
+    }
+    Ok(Negotiated::Sm)
+}
+
+fn is_sm(suite: &CipherSuite) -> bool {
+    [TLS_SM4_GCM_SM3, TLS_SM4_CCM_SM3].contains(suite)
+}

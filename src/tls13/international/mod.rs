@@ -1,0 +1,60 @@
+//! International algorithms from RustCrypto, beside the SM ones: a provider without any C.
+
+mod hkdf;
+mod kx;
+mod sign;
+mod suites;
+mod verify;
+
+use std::sync::Arc;
+
+use pki_types::PrivateKeyDer;
+use rustls::crypto::{CryptoProvider, KeyProvider};
+use rustls::sign::SigningKey;
+
+use super::provider::{sm2_signing_key, strict};
+
+/// The strict set first, then TLS_AES_256_GCM_SHA384 and TLS_AES_128_GCM_SHA256, x25519 and
+/// secp256r1, and certificates and handshakes signed with ECDSA (P-256, P-384) or RSA (2048 to 4096
+/// bits; PSS, and PKCS#1 v1.5 in certificates). All of it is Rust.
+///
+/// Private keys are SM2 or ECDSA, in PKCS#8 or SEC1. An RSA key is refused with
+/// [`Error::RsaKeyInSoftware`](super::Error::RsaKeyInSoftware): RustCrypto's RSA signature is
+/// exposed to the timing attack of RUSTSEC-2023-0071.
+///
+/// As rustls prefers what the client prefers, so do servers with this provider. On choosing the
+/// certificate see [`CertificateByHello`](super::CertificateByHello) and
+/// [`Choice`](super::Choice), on a client's position [`negotiated`](super::negotiated).
+pub fn mixed() -> CryptoProvider {
+    let strict = strict();
+    CryptoProvider {
+        cipher_suites: [
+            strict.cipher_suites,
+            vec![
+                suites::TLS13_AES_256_GCM_SHA384,
+                suites::TLS13_AES_128_GCM_SHA256,
+            ],
+        ]
+        .concat(),
+        kx_groups: [strict.kx_groups, vec![kx::X25519, kx::SECP256R1]].concat(),
+        signature_verification_algorithms: verify::ALGORITHMS,
+        secure_random: strict.secure_random,
+        key_provider: &Keys,
+    }
+}
+
+/// SM2 and ECDSA private keys.
+#[derive(Debug)]
+struct Keys;
+
+impl KeyProvider for Keys {
+    fn load_private_key(
+        &self,
+        key: PrivateKeyDer<'static>,
+    ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        if let Some(ecdsa) = sign::ecdsa_signing_key(&key)? {
+            return Ok(ecdsa);
+        }
+        Ok(sm2_signing_key(&key)?)
+    }
+}

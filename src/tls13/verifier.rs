@@ -1,0 +1,229 @@
+//! Certificate verifiers: rustls's own, with the KeyUsage rule and a name for the commonest mistake
+//! in SM2 certificates.
+
+use std::sync::Arc;
+
+use pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, DistinguishedName,
+    RootCertStore, SignatureScheme,
+};
+
+use super::Error;
+use super::verify::EMPTY_ID;
+use crate::pki;
+
+/// What a client verifies servers with: the chain to `roots`, validity, name and purpose as webpki
+/// does, and digitalSignature wherever the server's certificate has a KeyUsage.
+///
+/// Goes into [`client_config`]. With a provider that holds SM algorithms only, certificates of any
+/// other algorithm are refused. For revocation lists, see [`checked_server_verifier`].
+///
+/// # Errors
+/// [`Error::Verifier`] if `roots` is empty.
+pub fn server_verifier(
+    roots: impl Into<Arc<RootCertStore>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+    let roots = roots.into();
+    let build =
+        |provider| WebPkiServerVerifier::builder_with_provider(roots.clone(), provider).build();
+    Ok(Arc::new(Checked {
+        inner: build(provider.clone())? as Arc<dyn ServerCertVerifier>,
+        under_empty_id: Some(build(empty_id(provider))?),
+    }))
+}
+
+/// What a server verifies clients with, as [`server_verifier`]; a client without a certificate is
+/// refused. Goes into `with_client_cert_verifier`.
+///
+/// # Errors
+/// [`Error::Verifier`] if `roots` is empty.
+pub fn client_verifier(
+    roots: impl Into<Arc<RootCertStore>>,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, Error> {
+    let roots = roots.into();
+    let build =
+        |provider| WebPkiClientVerifier::builder_with_provider(roots.clone(), provider).build();
+    Ok(Arc::new(Checked {
+        inner: build(provider.clone())?,
+        under_empty_id: Some(build(empty_id(provider))?),
+    }))
+}
+
+/// Any verifier of servers with the KeyUsage rule added, say a `WebPkiServerVerifier` with
+/// revocation lists.
+pub fn checked_server_verifier(inner: Arc<dyn ServerCertVerifier>) -> Arc<dyn ServerCertVerifier> {
+    Arc::new(Checked {
+        inner,
+        under_empty_id: None,
+    })
+}
+
+/// Any verifier of clients with the KeyUsage rule added, say a `WebPkiClientVerifier` that lets
+/// clients come without a certificate.
+pub fn checked_client_verifier(inner: Arc<dyn ClientCertVerifier>) -> Arc<dyn ClientCertVerifier> {
+    Arc::new(Checked {
+        inner,
+        under_empty_id: None,
+    })
+}
+
+/// Begins a client configuration with a verifier of this module, which rustls would otherwise take
+/// only through an interface that it calls dangerous.
+///
+/// What remains is the client's own certificate: `with_no_client_auth()`, or
+/// `with_client_cert_resolver(Arc::new(SingleCertAndKey::from(..)))`.
+///
+/// # Errors
+/// [`Error::Tls`] if `provider` has no suite or no group to use.
+pub fn client_config(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<ConfigBuilder<ClientConfig, rustls::client::WantsClientCert>, Error> {
+    Ok(ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier))
+}
+
+/// `provider` with certificates verified under an empty ID too; it only serves to name a mistake.
+fn empty_id(provider: &CryptoProvider) -> Arc<CryptoProvider> {
+    Arc::new(CryptoProvider {
+        signature_verification_algorithms: WebPkiSupportedAlgorithms {
+            all: EMPTY_ID,
+            mapping: &[],
+        },
+        ..provider.clone()
+    })
+}
+
+#[derive(Debug)]
+struct Checked<V: ?Sized> {
+    inner: Arc<V>,
+    /// The same verification with the empty ID accepted; its answer is never taken for a success.
+    under_empty_id: Option<Arc<V>>,
+}
+
+impl<V: ?Sized> Checked<V> {
+    fn check<T>(
+        &self,
+        certificate: &CertificateDer<'_>,
+        verify: impl Fn(&V) -> Result<T, rustls::Error>,
+    ) -> Result<T, rustls::Error> {
+        let may_sign = pki::allows_digital_signature(certificate)
+            .map_err(|error| Error::UnreadableCertificate(error).refuses_certificate())?;
+        if !may_sign {
+            return Err(Error::NoDigitalSignature.refuses_certificate());
+        }
+        match (verify(&self.inner), &self.under_empty_id) {
+            (
+                Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature)),
+                Some(lenient),
+            ) if verify(lenient).is_ok() => Err(Error::EmptySignerId.refuses_certificate()),
+            (result, _) => result,
+        }
+    }
+}
+
+impl ServerCertVerifier for Checked<dyn ServerCertVerifier> {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        self.check(end_entity, |verifier| {
+            verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        self.inner.requires_raw_public_keys()
+    }
+
+    fn root_hint_subjects(&self) -> Option<&[DistinguishedName]> {
+        self.inner.root_hint_subjects()
+    }
+}
+
+impl ClientCertVerifier for Checked<dyn ClientCertVerifier> {
+    fn offer_client_auth(&self) -> bool {
+        self.inner.offer_client_auth()
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.inner.client_auth_mandatory()
+    }
+
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        self.check(end_entity, |verifier| {
+            verifier.verify_client_cert(end_entity, intermediates, now)
+        })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+
+    fn requires_raw_public_keys(&self) -> bool {
+        self.inner.requires_raw_public_keys()
+    }
+}
