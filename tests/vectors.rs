@@ -3,6 +3,9 @@
 //! A file that is empty or unknown, a case with a field that nothing reads, a valid case that is
 //! refused and an invalid one that is accepted all fail.
 
+// Helpers of a test are test code, which clippy sees in `#[test]` functions only.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 #[path = "vectors/case.rs"]
 mod case;
 #[path = "vectors/sm2.rs"]

@@ -5,7 +5,10 @@ use libfuzzer_sys::fuzz_target;
 use shangmi::pki::key;
 
 fuzz_target!(|data: &[u8]| {
-    for key in [key::from_der(data), key::from_pem(data)].into_iter().flatten() {
+    for key in [key::from_der(data), key::from_pem(data)]
+        .into_iter()
+        .flatten()
+    {
         let d = key.to_bytes();
         let files = [
             key::from_der(&key::to_pkcs8_der(&key).unwrap()),

@@ -11,7 +11,10 @@ fuzz_target!(|data: &[u8]| {
     let encoded = key.to_sec1();
     assert_eq!(PublicKey::from_sec1(&encoded).unwrap(), key);
     match data.len() {
-        33 => assert_eq!((data[0] & 1, &data[1..]), (encoded[64] & 1, &encoded[1..33])),
+        33 => assert_eq!(
+            (data[0] & 1, &data[1..]),
+            (encoded[64] & 1, &encoded[1..33])
+        ),
         _ => assert_eq!(data, encoded),
     }
     let secret = SecretKey::from_bytes(&[7; 32]).unwrap();

@@ -14,7 +14,10 @@ static KEY: LazyLock<VerifyingKey> = LazyLock::new(|| {
 fuzz_target!(|data: &[u8]| {
     if let Ok(signature) = Signature::from_der(data) {
         assert_eq!(signature.to_der(), data);
-        assert_eq!(Signature::from_bytes(&signature.to_bytes()).unwrap(), signature);
+        assert_eq!(
+            Signature::from_bytes(&signature.to_bytes()).unwrap(),
+            signature
+        );
         // No input can be a signature of this message but by breaking SM2.
         assert!(KEY.verify(b"message", &signature).is_err());
     }
