@@ -2,6 +2,8 @@
 
 #![deny(unsafe_code)]
 
+#[cfg(feature = "pkcs11")]
+pub mod hsm;
 pub mod pki;
 pub mod random;
 pub mod secret;
