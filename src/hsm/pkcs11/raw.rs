@@ -55,6 +55,8 @@ impl Raw {
             .functions
             .C_GetMechanismList
             .ok_or(cryptoki::error::Error::NullFunctionPointer)?;
+        // CK_ULONG has 32 bits on some systems.
+        #[allow(clippy::useless_conversion)]
         let slot = slot.id().try_into()?;
         let mut count: CK_ULONG = 0;
         // SAFETY: a null list asks for the count alone (PKCS#11 2.40, 5.2).
