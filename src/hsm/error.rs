@@ -1,0 +1,353 @@
+//! What goes wrong with an HSM, by call and CKR name, and what to do about it.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use cryptoki::context::Function;
+use cryptoki::error::RvError;
+
+use super::pkcs11::{KeyKind, UriError};
+use crate::sm2;
+
+/// Why a key in an HSM cannot be used. No PIN is ever part of it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// The PKCS#11 URI is not valid.
+    Uri(UriError),
+    /// The URI is valid, but lacks what is needed here, or asks for what cannot be.
+    Incomplete {
+        /// What is missing and what to write.
+        advice: &'static str,
+    },
+    /// The file with the PIN cannot be used.
+    PinFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The module cannot be loaded.
+    Module {
+        /// The module's file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// A PKCS#11 call failed.
+    Call {
+        /// The call, such as `C_Login`.
+        function: String,
+        /// Its return code.
+        code: Ckr,
+    },
+    /// The module or its Rust binding gave an answer that makes no sense.
+    Answer {
+        /// What was wrong with it.
+        reason: String,
+    },
+    /// No token, or more than one, is what the URI describes.
+    Token {
+        /// The description in the URI.
+        wanted: String,
+        /// How many tokens match it.
+        matches: usize,
+        /// The tokens that are there.
+        found: Vec<String>,
+    },
+    /// No private key, or more than one, is what the URI describes.
+    Key {
+        /// The token.
+        token: String,
+        /// The description in the URI.
+        wanted: String,
+        /// How many private keys match it.
+        matches: usize,
+        /// The private keys that are there.
+        found: Vec<String>,
+    },
+    /// The key is of a type or size that is not supported.
+    KeyType {
+        /// The key.
+        key: String,
+        /// What it is.
+        kind: String,
+    },
+    /// A `CKK_EC` key on the SM2 curve. Its token would sign ECDSA on that curve (`CKM_ECDSA`), which is not SM2.
+    EcdsaOnSm2Curve {
+        /// The key.
+        key: String,
+    },
+    /// The token lacks the mechanism that the key needs.
+    Mechanism {
+        /// The token.
+        token: String,
+        /// The mechanism's name and number.
+        mechanism: String,
+    },
+    /// The token shows no public key for the private one, and no certificate was given.
+    NoPublicKey {
+        /// The key.
+        key: String,
+    },
+    /// A certificate or public key cannot be read.
+    Certificate {
+        /// Why.
+        reason: String,
+    },
+    /// The certificate belongs to another key.
+    CertificateMismatch {
+        /// The key.
+        key: String,
+        /// What the key is.
+        key_kind: KeyKind,
+        /// What the certificate's key is.
+        certificate_kind: KeyKind,
+    },
+    /// A signature that the token made at start does not verify under the certificate's or the token's public key.
+    WrongSignature {
+        /// The key.
+        key: String,
+        /// The mechanism that made it.
+        mechanism: String,
+    },
+    /// A signature of the token is not in a format that its mechanism allows.
+    SignatureFormat {
+        /// The mechanism that made it.
+        mechanism: String,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The key is not of the kind that was asked for.
+    WrongKind {
+        /// What was asked for.
+        wanted: KeyKind,
+        /// What the key is.
+        found: KeyKind,
+    },
+    /// The system's random generator failed.
+    Random,
+}
+
+/// A PKCS#11 return code. It is printed as its name in the standard, or as a number if a vendor defined it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ckr(pub(super) RvError);
+
+impl Ckr {
+    /// What a person should do about it, where that is known.
+    pub fn advice(&self) -> Option<&'static str> {
+        Some(match self.0 {
+            RvError::PinIncorrect => {
+                "the PIN is wrong and was not tried again: correct it before the token locks"
+            }
+            RvError::PinLocked => "the PIN is locked: the security officer must reset it",
+            RvError::PinExpired => "the PIN has expired: change it with the vendor's tool first",
+            RvError::PinInvalid | RvError::PinLenRange => {
+                "the PIN has a length or form that the token refuses"
+            }
+            RvError::UserPinNotInitialized => "the token has no user PIN yet: initialize it first",
+            RvError::TokenNotPresent | RvError::DeviceRemoved => {
+                "the token is gone: check the HSM and its connection"
+            }
+            RvError::DeviceError => "the HSM reports a fault of its own: see its log",
+            RvError::SessionCount => {
+                "the token has no session left: close some, or raise its limit"
+            }
+            RvError::KeyFunctionNotPermitted => "the key must have CKA_SIGN",
+            RvError::UserNotLoggedIn => "the key needs a login: give a PIN in the URI",
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Ckr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let RvError::VendorDefined(code) | RvError::UnknownErrorCode(code) = self.0 {
+            return write!(f, "code {code:#010x}");
+        }
+        // cryptoki names `PinIncorrect` what the standard names CKR_PIN_INCORRECT.
+        write!(f, "CKR")?;
+        for c in format!("{:?}", self.0).chars() {
+            if c.is_ascii_uppercase() {
+                write!(f, "_")?;
+            }
+            write!(f, "{}", c.to_ascii_uppercase())?;
+        }
+        Ok(())
+    }
+}
+
+impl Error {
+    pub(super) fn call(function: Function, code: RvError) -> Self {
+        Self::Call {
+            function: format!("C_{function:?}"),
+            code: Ckr(code),
+        }
+    }
+
+    /// Whether the token says that it does not do this with this key.
+    pub(super) fn is_refused_mechanism(&self) -> bool {
+        let Self::Call { code, .. } = self else {
+            return false;
+        };
+        matches!(
+            code.0,
+            RvError::MechanismInvalid | RvError::MechanismParamInvalid
+        )
+    }
+
+    pub(super) fn answer(reason: impl Into<String>) -> Self {
+        Self::Answer {
+            reason: reason.into(),
+        }
+    }
+}
+
+impl From<cryptoki::error::Error> for Error {
+    fn from(error: cryptoki::error::Error) -> Self {
+        match error {
+            cryptoki::error::Error::Pkcs11(code, function) => Self::call(function, code),
+            other => Self::answer(other.to_string()),
+        }
+    }
+}
+
+impl From<UriError> for Error {
+    fn from(error: UriError) -> Self {
+        Self::Uri(error)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Uri(error) => error.fmt(f),
+            Self::Incomplete { advice } => write!(f, "PKCS#11 URI: {advice}"),
+            Self::PinFile { path, reason } => write!(f, "PIN file {}: {reason}", path.display()),
+            Self::Module { path, reason } => {
+                write!(f, "PKCS#11 module {}: {reason}", path.display())
+            }
+            Self::Call { function, code } => {
+                write!(f, "{function} failed with {code}")?;
+                code.advice()
+                    .map_or(Ok(()), |advice| write!(f, ": {advice}"))
+            }
+            Self::Answer { reason } => {
+                write!(f, "the PKCS#11 module gave an unusable answer: {reason}")
+            }
+            Self::Token {
+                wanted,
+                matches,
+                found,
+            } => {
+                write!(
+                    f,
+                    "{matches} tokens are {wanted}, and it must be one; there are: {}",
+                    list(found)
+                )
+            }
+            Self::Key {
+                token,
+                wanted,
+                matches,
+                found,
+            } => write!(
+                f,
+                "{matches} private keys of the token {token} are {wanted}, and it must be one; there are: {}",
+                list(found)
+            ),
+            Self::KeyType { key, kind } => write!(
+                f,
+                "the key {key} is {kind}; supported are SM2, ECDSA P-256 and P-384, and RSA of 2048 to 8192 bits"
+            ),
+            Self::EcdsaOnSm2Curve { key } => write!(
+                f,
+                "the key {key} is CKK_EC on the SM2 curve: CKM_ECDSA would sign ECDSA with it, which is not SM2; \
+                 make it with the vendor's own SM2 key type"
+            ),
+            Self::Mechanism { token, mechanism } => write!(
+                f,
+                "the token {token} has no {mechanism}: check its firmware and policies, or use another key type"
+            ),
+            Self::NoPublicKey { key } => {
+                write!(
+                    f,
+                    "the token shows no public key for {key}: give the certificate"
+                )
+            }
+            Self::Certificate { reason } => {
+                write!(f, "the certificate or public key cannot be used: {reason}")
+            }
+            Self::CertificateMismatch {
+                key,
+                key_kind,
+                certificate_kind,
+            } => write!(
+                f,
+                "the certificate (for an {certificate_kind} key) is not for the key {key} ({key_kind}): \
+                 give the certificate of this key"
+            ),
+            Self::WrongSignature { key, mechanism } => write!(
+                f,
+                "a signature of the key {key} with {mechanism} does not verify: either the certificate is of another \
+                 key, or the token computes wrongly; it must not serve"
+            ),
+            Self::SignatureFormat { mechanism, length } => {
+                write!(
+                    f,
+                    "the token's answer to {mechanism}, {length} bytes, is no signature; it was not used"
+                )
+            }
+            Self::WrongKind { wanted, found } => {
+                write!(f, "the key is {found}, and {wanted} is needed")
+            }
+            Self::Random => write!(f, "the system's random generator failed"),
+        }
+    }
+}
+
+fn list(found: &[String]) -> String {
+    if found.is_empty() {
+        "none".into()
+    } else {
+        found.join(", ")
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Uri(error) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl From<Error> for sm2::Error {
+    fn from(error: Error) -> Self {
+        Self::KeyUnavailable(Box::new(error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_have_the_names_of_the_standard() {
+        assert_eq!(Ckr(RvError::PinIncorrect).to_string(), "CKR_PIN_INCORRECT");
+        assert_eq!(
+            Ckr(RvError::SlotIdInvalid).to_string(),
+            "CKR_SLOT_ID_INVALID"
+        );
+        assert_eq!(
+            Ckr(RvError::VendorDefined(0x8000_0024)).to_string(),
+            "code 0x80000024"
+        );
+        let error = Error::call(Function::Login, RvError::PinLocked);
+        assert_eq!(
+            error.to_string(),
+            "C_Login failed with CKR_PIN_LOCKED: the PIN is locked: the security officer must reset it"
+        );
+    }
+}

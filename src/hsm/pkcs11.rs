@@ -1,0 +1,32 @@
+//! Private keys behind a PKCS#11 module (OASIS PKCS#11 2.40).
+//!
+//! [`TokenKey::open`] takes a [`Uri`] (RFC 7512) that names the module, the token by its label or serial
+//! number, and one private key by its label or identifier:
+//!
+//! ```no_run
+//! use shangmi::hsm::pkcs11::{TokenKey, Uri};
+//!
+//! let uri: Uri = "pkcs11:token=bank;object=server?module-path=/usr/safenet/lunaclient/lib/libCryptoki2_64.so\
+//!                 &pin-source=file:/run/secrets/pin".parse()?;
+//! let key = TokenKey::open(&uri, None)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! A key is refused at once where it could not serve later: its type must be supported, its token must have
+//! the mechanism, and a first signature must verify in software.
+
+mod key;
+mod module;
+mod pin;
+mod profile;
+mod public;
+mod raw;
+mod scheme;
+#[cfg(feature = "rustls")]
+mod signer;
+mod token;
+mod uri;
+
+pub use key::{Sm2TokenKey, TokenKey};
+pub use public::KeyKind;
+pub use uri::{MAX_URI_LEN, ObjectType, PinSource, Uri, UriError};

@@ -1,0 +1,368 @@
+//! A private key in a token: found, tried out, and ready to sign.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+use der::Decode;
+use der::asn1::ObjectIdentifier;
+use rand_core::TryRng;
+
+use super::module::Module;
+use super::public::{Key, KeyKind, PublicKey, SECP256R1, SECP384R1};
+use super::scheme::{Encoding, Hash, Scheme, read_sm2};
+use super::token::{Token, key_name};
+use super::uri::{ObjectType, Uri};
+use crate::hsm::Error;
+use crate::random::SystemRandom;
+use crate::sm2;
+
+/// A private key that stays in its token. Cloning it is cheap, and clones share one session.
+///
+/// With feature `rustls` it is a `rustls::sign::SigningKey`. For certificates and requests with SM2, see
+/// [`TokenKey::sm2`].
+#[derive(Clone)]
+pub struct TokenKey(pub(super) Arc<Inner>);
+
+/// An SM2 key in a token, as [`sm2::SignDigest`].
+#[derive(Clone)]
+pub struct Sm2TokenKey {
+    inner: Arc<Inner>,
+    public: sm2::PublicKey,
+    scheme: Scheme,
+}
+
+pub(super) struct Inner {
+    token: Token,
+    name: String,
+    template: Vec<Attribute>,
+    schemes: Vec<Scheme>,
+    encoding: Encoding,
+    pub(super) public: PublicKey,
+    /// One session, used by one thread at a time.
+    session: Mutex<KeySession>,
+}
+
+/// A session and the key's handle in it.
+struct KeySession {
+    session: Session,
+    key: ObjectHandle,
+}
+
+impl TokenKey {
+    /// Opens the private key that `uri` describes, and tries it out.
+    ///
+    /// `certificate` is the DER of the certificate that the key will serve; without one, the token's own public
+    /// key takes its place. A random digest is signed with each mechanism that the key will use, and verified
+    /// in software; from that it is learned whether the token writes r || s or DER.
+    ///
+    /// # Errors
+    /// [`Error`] names the call, the token, the key or the mechanism that is at fault. A wrong PIN is reported and never tried again.
+    pub fn open(uri: &Uri, certificate: Option<&[u8]>) -> Result<Self, Error> {
+        if uri
+            .object_type()
+            .is_some_and(|kind| kind != ObjectType::PrivateKey)
+        {
+            return Err(Error::Incomplete {
+                advice: "`type` must be `private`, or absent",
+            });
+        }
+        let certificate = certificate.map(PublicKey::from_certificate).transpose()?;
+        let path = uri.module_path().ok_or(Error::Incomplete {
+            advice: "the module is not named: add module-path=/path/to/module.so",
+        })?;
+        let token = Token::find(Module::load(path)?, uri)?;
+        let session = token.open_session()?;
+        token.login(&session, uri)?;
+
+        let template = template(uri);
+        let key = token.find_key(&session, &template, uri)?;
+        let name = key_name(&session, key);
+        let schemes = schemes(&token, &session, key, &name)?;
+        let Some(kind) = schemes.first().map(|scheme| scheme.kind()) else {
+            return Err(Error::KeyType {
+                key: name,
+                kind: "of a type without any mechanism".into(),
+            });
+        };
+        let public = public_key(&session, key, kind, &name, certificate)?;
+        let session = Mutex::new(KeySession { session, key });
+        let encoding = Encoding::Raw;
+        let mut inner = Inner {
+            token,
+            name,
+            template,
+            schemes,
+            encoding,
+            public,
+            session,
+        };
+        inner.try_out()?;
+        Ok(Self(Arc::new(inner)))
+    }
+
+    /// What the key signs with.
+    pub fn kind(&self) -> KeyKind {
+        self.0.public.kind()
+    }
+
+    /// The public key as SubjectPublicKeyInfo in DER (RFC 5280, 4.1.2.7).
+    pub fn public_key_info(&self) -> &[u8] {
+        &self.0.public.spki
+    }
+
+    /// The label of the token that holds the key.
+    pub fn token_label(&self) -> &str {
+        &self.0.token.label
+    }
+
+    /// The key for certificates, requests and everything else that signs with SM2.
+    ///
+    /// # Errors
+    /// [`Error::WrongKind`] if it is no SM2 key.
+    pub fn sm2(&self) -> Result<Sm2TokenKey, Error> {
+        match (&self.0.public.key, self.0.schemes.first()) {
+            (Key::Sm2(public), Some(scheme)) => Ok(Sm2TokenKey {
+                inner: self.0.clone(),
+                public: public.clone(),
+                scheme: *scheme,
+            }),
+            _ => Err(Error::WrongKind {
+                wanted: KeyKind::Sm2,
+                found: self.kind(),
+            }),
+        }
+    }
+}
+
+impl sm2::SignDigest for Sm2TokenKey {
+    fn public_key(&self) -> &sm2::PublicKey {
+        &self.public
+    }
+
+    fn sign_digest(&self, e: &[u8; 32]) -> Result<sm2::Signature, sm2::Error> {
+        let answer = self.inner.ask(self.scheme, e)?;
+        let signature = read_sm2(&answer, self.inner.encoding);
+        Ok(signature.ok_or_else(|| format_error(self.scheme, &answer))?)
+    }
+}
+
+impl Inner {
+    /// The ways in which the key can sign, the best first.
+    pub(super) fn schemes(&self) -> &[Scheme] {
+        &self.schemes
+    }
+
+    /// Signs a digest. The signature is as TLS and X.509 write it.
+    pub(super) fn sign(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
+        let answer = self.ask(scheme, digest)?;
+        scheme
+            .read(&answer, self.encoding, &self.public)
+            .ok_or_else(|| format_error(scheme, &answer))
+    }
+
+    /// One C_SignInit and one C_Sign; the token's own answer.
+    fn ask(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
+        let mechanism = scheme.mechanism()?;
+        let mut guard = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let KeySession { session, key } = &*guard;
+        let result = self
+            .token
+            .module
+            .raw
+            .sign(session, &mechanism, *key, &scheme.input(digest));
+        if result.is_err() {
+            // An operation may be left active, so that the session would refuse the next one. The new session
+            // is open before the old one closes, and so the login lasts.
+            if let Ok(fresh) = self.reopen() {
+                *guard = fresh;
+            }
+        }
+        Ok(result?)
+    }
+
+    fn reopen(&self) -> Result<KeySession, Error> {
+        let session = self.token.open_session()?;
+        let key = self
+            .token
+            .find_key(&session, &self.template, &Uri::default())?;
+        Ok(KeySession { session, key })
+    }
+
+    /// Tries every scheme, and keeps those that the token can do with this key.
+    fn try_out(&mut self) -> Result<(), Error> {
+        let mut working = Vec::new();
+        let mut refusal = None;
+        for scheme in self.schemes.clone() {
+            match self.try_scheme(scheme) {
+                Ok(encoding) => {
+                    self.encoding = encoding;
+                    working.push(scheme);
+                }
+                // A policy may forbid one hash or padding of a mechanism that the token lists.
+                Err(error) if error.is_refused_mechanism() => {
+                    tracing::warn!(key = self.name, ?scheme, %error, "the token refuses a signature scheme");
+                    refusal = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        self.schemes = working;
+        match refusal {
+            Some(error) if self.schemes.is_empty() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Signs a random digest, verifies it in software, and learns how the token writes (r, s).
+    fn try_scheme(&self, scheme: Scheme) -> Result<Encoding, Error> {
+        let mut digest = vec![0; scheme.digest_len()];
+        SystemRandom
+            .try_fill_bytes(&mut digest)
+            .map_err(|_| Error::Random)?;
+        let answer = self.ask(scheme, &digest)?;
+        let mut error = format_error(scheme, &answer);
+        for encoding in [Encoding::Raw, Encoding::Der] {
+            match scheme.read(&answer, encoding, &self.public) {
+                Some(signature) if scheme.verifies(&self.public, &digest, &signature) => {
+                    return Ok(encoding);
+                }
+                Some(_) => {
+                    let mechanism = scheme.mechanism_name().into();
+                    error = Error::WrongSignature {
+                        key: self.name.clone(),
+                        mechanism,
+                    };
+                }
+                None => {}
+            }
+        }
+        Err(error)
+    }
+}
+
+fn template(uri: &Uri) -> Vec<Attribute> {
+    let label = uri.object().map(|label| Attribute::Label(label.into()));
+    let id = uri.id().map(|id| Attribute::Id(id.into()));
+    [Attribute::Class(ObjectClass::PRIVATE_KEY)]
+        .into_iter()
+        .chain(label)
+        .chain(id)
+        .collect()
+}
+
+/// How this key can sign in this token; never empty.
+fn schemes(
+    token: &Token,
+    session: &Session,
+    key: ObjectHandle,
+    name: &str,
+) -> Result<Vec<Scheme>, Error> {
+    let refused = |kind: String| Error::KeyType {
+        key: name.into(),
+        kind,
+    };
+    let attributes = session.get_attributes(key, &[AttributeType::KeyType])?;
+    let Some(Attribute::KeyType(key_type)) = attributes.first() else {
+        return Err(Error::answer("the key has no CKA_KEY_TYPE"));
+    };
+    let profile = token
+        .module
+        .profile
+        .filter(|profile| profile.key_type == **key_type);
+    let scheme = match (*key_type, profile) {
+        (_, Some(profile)) => Scheme::Sm2(profile),
+        (KeyType::RSA, _) => return rsa_schemes(token),
+        (KeyType::EC, _) => match ec_curve(session, key)? {
+            Some(SECP256R1) => Scheme::EcdsaP256,
+            Some(SECP384R1) => Scheme::EcdsaP384,
+            Some(sm2::CURVE_OID) => return Err(Error::EcdsaOnSm2Curve { key: name.into() }),
+            Some(curve) => return Err(refused(format!("CKK_EC on the curve {curve}"))),
+            None => return Err(refused("CKK_EC on a curve without a name".into())),
+        },
+        (other, _) => return Err(refused(format!("of the type {:#x}", *other))),
+    };
+    token.require_mechanism(scheme.mechanism_number(), scheme.mechanism_name())?;
+    Ok(vec![scheme])
+}
+
+/// PSS first, and PKCS#1 v1.5 for TLS 1.2; a token may lack the one or the other.
+fn rsa_schemes(token: &Token) -> Result<Vec<Scheme>, Error> {
+    const HASHES: [Hash; 3] = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
+    let mut schemes = Vec::new();
+    for family in [HASHES.map(Scheme::RsaPss), HASHES.map(Scheme::RsaPkcs1)] {
+        if token.has_mechanism(family[0].mechanism_number())? {
+            schemes.extend(family);
+        }
+    }
+    if schemes.is_empty() {
+        let best = Scheme::RsaPss(Hash::Sha256);
+        token.require_mechanism(best.mechanism_number(), best.mechanism_name())?;
+    }
+    Ok(schemes)
+}
+
+/// The curve of CKA_EC_PARAMS, if it is given by name.
+fn ec_curve(session: &Session, key: ObjectHandle) -> Result<Option<ObjectIdentifier>, Error> {
+    let attributes = session.get_attributes(key, &[AttributeType::EcParams])?;
+    let Some(Attribute::EcParams(parameters)) = attributes.first() else {
+        return Ok(None);
+    };
+    Ok(ObjectIdentifier::from_der(parameters).ok())
+}
+
+/// The certificate's key, or else the token's; both must be the same where both are known.
+fn public_key(
+    session: &Session,
+    key: ObjectHandle,
+    kind: KeyKind,
+    name: &str,
+    certificate: Option<PublicKey>,
+) -> Result<PublicKey, Error> {
+    let Some(certificate) = certificate else {
+        let public = PublicKey::from_token(session, key, kind)?;
+        return public.ok_or_else(|| Error::NoPublicKey { key: name.into() });
+    };
+    let same = certificate.kind() == kind
+        && PublicKey::from_token(session, key, kind)?
+            .is_none_or(|public| public.key == certificate.key);
+    match same {
+        true => Ok(certificate),
+        false => Err(Error::CertificateMismatch {
+            key: name.into(),
+            key_kind: kind,
+            certificate_kind: certificate.kind(),
+        }),
+    }
+}
+
+fn format_error(scheme: Scheme, answer: &[u8]) -> Error {
+    Error::SignatureFormat {
+        mechanism: scheme.mechanism_name().into(),
+        length: answer.len(),
+    }
+}
+
+impl fmt::Debug for Inner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenKey")
+            .field("token", &self.token.label)
+            .field("key", &self.name)
+            .field("kind", &self.public.kind())
+            .field("encoding", &self.encoding)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Sm2TokenKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.inner.fmt(f)
+    }
+}

@@ -1,0 +1,230 @@
+//! Public keys: from a certificate or from the token, and the verification of a first signature.
+
+use std::fmt;
+
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
+use cryptoki::session::Session;
+use der::asn1::{Any, BitString, ObjectIdentifier, OctetStringRef, UintRef};
+use der::{Decode, Encode, Sequence};
+use rsa::RsaPublicKey;
+use rsa::pkcs1::DecodeRsaPublicKey;
+use rsa::traits::PublicKeyParts;
+use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+use x509_cert::Certificate;
+
+use crate::hsm::Error;
+use crate::sm2;
+
+const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+pub(super) const SECP256R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+pub(super) const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+
+/// What a key signs with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyKind {
+    /// SM2 with SM3 (GB/T 32918.2).
+    Sm2,
+    /// ECDSA on P-256 with SHA-256.
+    EcdsaP256,
+    /// ECDSA on P-384 with SHA-384.
+    EcdsaP384,
+    /// RSA, with PSS or PKCS#1 v1.5 padding.
+    Rsa,
+}
+
+impl fmt::Display for KeyKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sm2 => "SM2",
+            Self::EcdsaP256 => "ECDSA P-256",
+            Self::EcdsaP384 => "ECDSA P-384",
+            Self::Rsa => "RSA",
+        })
+    }
+}
+
+/// A public key with its SubjectPublicKeyInfo.
+#[derive(Debug)]
+pub(super) struct PublicKey {
+    pub(super) key: Key,
+    pub(super) spki: Vec<u8>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Key {
+    Sm2(sm2::PublicKey),
+    P256(p256::ecdsa::VerifyingKey),
+    P384(p384::ecdsa::VerifyingKey),
+    Rsa(RsaPublicKey),
+}
+
+impl PublicKey {
+    pub(super) fn from_certificate(certificate: &[u8]) -> Result<Self, Error> {
+        let certificate = Certificate::from_der(certificate).map_err(refused)?;
+        Self::from_spki(certificate.tbs_certificate().subject_public_key_info())
+    }
+
+    /// What the token shows of the key's public half: the public object with the same identifier or label, or
+    /// what the private object itself carries. `None` if neither is there.
+    pub(super) fn from_token(
+        session: &Session,
+        private: ObjectHandle,
+        kind: KeyKind,
+    ) -> Result<Option<Self>, Error> {
+        for object in public_objects(session, private)?
+            .into_iter()
+            .chain([private])
+        {
+            let algorithm = |oid, parameters: Any| AlgorithmIdentifierOwned {
+                oid,
+                parameters: Some(parameters),
+            };
+            let ec = |curve: ObjectIdentifier| {
+                Any::encode_from(&curve).map(|curve| algorithm(EC_PUBLIC_KEY, curve))
+            };
+            let (algorithm, bits) = match kind {
+                KeyKind::Rsa => (
+                    Ok(algorithm(RSA_ENCRYPTION, Any::null())),
+                    rsa_public_key(session, object)?,
+                ),
+                KeyKind::Sm2 => (ec(sm2::CURVE_OID), ec_point(session, object, 65)?),
+                KeyKind::EcdsaP256 => (ec(SECP256R1), ec_point(session, object, 65)?),
+                KeyKind::EcdsaP384 => (ec(SECP384R1), ec_point(session, object, 97)?),
+            };
+            if let Some(bits) = bits {
+                let subject_public_key = BitString::from_bytes(&bits).map_err(refused)?;
+                let algorithm = algorithm.map_err(refused)?;
+                return Self::from_spki(&SubjectPublicKeyInfoOwned {
+                    algorithm,
+                    subject_public_key,
+                })
+                .map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    pub(super) fn kind(&self) -> KeyKind {
+        match self.key {
+            Key::Sm2(_) => KeyKind::Sm2,
+            Key::P256(_) => KeyKind::EcdsaP256,
+            Key::P384(_) => KeyKind::EcdsaP384,
+            Key::Rsa(_) => KeyKind::Rsa,
+        }
+    }
+
+    fn from_spki(info: &SubjectPublicKeyInfoOwned) -> Result<Self, Error> {
+        let spki = info.to_der().map_err(refused)?;
+        let bits = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or_else(|| refused("its key is not whole bytes"))?;
+        let key = match info.algorithm.oid {
+            RSA_ENCRYPTION => Key::Rsa(rsa_key(bits)?),
+            EC_PUBLIC_KEY => {
+                let parameters = info.algorithm.parameters.as_ref();
+                let curve = parameters.and_then(|curve| curve.decode_as::<ObjectIdentifier>().ok());
+                match curve {
+                    Some(sm2::CURVE_OID) => {
+                        Key::Sm2(sm2::PublicKey::from_sec1(bits).map_err(refused)?)
+                    }
+                    Some(SECP256R1) => Key::P256(
+                        p256::ecdsa::VerifyingKey::from_sec1_bytes(bits).map_err(refused)?,
+                    ),
+                    Some(SECP384R1) => Key::P384(
+                        p384::ecdsa::VerifyingKey::from_sec1_bytes(bits).map_err(refused)?,
+                    ),
+                    _ => return Err(refused("its curve is none of SM2, P-256 and P-384")),
+                }
+            }
+            other => {
+                return Err(refused(format!(
+                    "its key algorithm {other} is not supported"
+                )));
+            }
+        };
+        Ok(Self { key, spki })
+    }
+}
+
+fn rsa_key(bits: &[u8]) -> Result<RsaPublicKey, Error> {
+    let key = RsaPublicKey::from_pkcs1_der(bits).map_err(refused)?;
+    match key.size() {
+        256..=1024 => Ok(key),
+        size => Err(refused(format!(
+            "its RSA modulus has {} bits, not 2048 to 8192",
+            size * 8
+        ))),
+    }
+}
+
+/// Public objects that belong to a private key, by identifier first.
+fn public_objects(session: &Session, private: ObjectHandle) -> Result<Vec<ObjectHandle>, Error> {
+    let names = session.get_attributes(private, &[AttributeType::Id, AttributeType::Label])?;
+    for name in names {
+        let empty =
+            matches!(&name, Attribute::Id(value) | Attribute::Label(value) if value.is_empty());
+        if empty {
+            continue;
+        }
+        let found = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), name])?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// CKA_EC_POINT, of `length` bytes: an OCTET STRING around the point as the standard wants it, or the bare
+/// point as some tokens have it.
+fn ec_point(
+    session: &Session,
+    object: ObjectHandle,
+    length: usize,
+) -> Result<Option<Vec<u8>>, Error> {
+    let values = session.get_attributes(object, &[AttributeType::EcPoint])?;
+    let Some(Attribute::EcPoint(value)) = values.into_iter().next() else {
+        return Ok(None);
+    };
+    if value.is_empty() || value.len() == length {
+        return Ok(Some(value).filter(|value| !value.is_empty()));
+    }
+    let point = <&OctetStringRef>::from_der(&value)
+        .map_err(|_| Error::answer("CKA_EC_POINT is no point"))?;
+    Ok(Some(point.as_bytes().to_vec()))
+}
+
+/// RSAPublicKey (RFC 8017, A.1.1).
+#[derive(Sequence)]
+struct RsaPublicKeyInfo<'a> {
+    modulus: UintRef<'a>,
+    public_exponent: UintRef<'a>,
+}
+
+fn rsa_public_key(session: &Session, object: ObjectHandle) -> Result<Option<Vec<u8>>, Error> {
+    let wanted = [AttributeType::Modulus, AttributeType::PublicExponent];
+    let values = session.get_attributes(object, &wanted)?;
+    let [
+        Attribute::Modulus(modulus),
+        Attribute::PublicExponent(exponent),
+    ] = &values[..]
+    else {
+        return Ok(None);
+    };
+    let encode = || {
+        RsaPublicKeyInfo {
+            modulus: UintRef::new(modulus)?,
+            public_exponent: UintRef::new(exponent)?,
+        }
+        .to_der()
+    };
+    encode().map(Some).map_err(refused)
+}
+
+fn refused(reason: impl fmt::Display) -> Error {
+    Error::Certificate {
+        reason: reason.to_string(),
+    }
+}

@@ -1,0 +1,113 @@
+//! The two calls that `cryptoki` does not make as they are needed here.
+//!
+//! - It signs with C_SignInit and two calls of C_Sign, the first to learn the length. Each of them crosses the
+//!   network to the HSM.
+//! - It leaves vendors' mechanisms out of C_GetMechanismList.
+#![allow(unsafe_code)]
+
+use std::fmt;
+use std::path::Path;
+use std::ptr;
+
+use cryptoki::context::Function;
+use cryptoki::error::{Result, Rv};
+use cryptoki::mechanism::Mechanism;
+use cryptoki::object::ObjectHandle;
+use cryptoki::session::Session;
+use cryptoki::slot::Slot;
+use cryptoki_sys::{CK_FUNCTION_LIST, CK_MECHANISM, CK_MECHANISM_TYPE, CK_SLOT_ID, CK_ULONG};
+
+/// Room for a signature in bytes: RSA of 8192 bits.
+pub(super) const MAX_SIGNATURE: usize = 1024;
+
+/// The function list of a module that `cryptoki` has loaded too.
+pub(super) struct Raw {
+    functions: CK_FUNCTION_LIST,
+    /// The functions live as long as the library is loaded.
+    _library: cryptoki_sys::Pkcs11,
+}
+
+impl Raw {
+    pub(super) fn load(path: &Path) -> std::result::Result<Self, cryptoki::error::Error> {
+        // SAFETY: loading runs the library's initializers. `cryptoki` has loaded this very file before.
+        let library = unsafe { cryptoki_sys::Pkcs11::new(path)? };
+        if library.C_GetFunctionList.is_err() {
+            return Err(cryptoki::error::Error::MissingSymbol("C_GetFunctionList"));
+        }
+        let mut list = ptr::null_mut();
+        // SAFETY: `list` is a place for one pointer (PKCS#11 2.40, 5.4).
+        let rv = unsafe { library.C_GetFunctionList(&mut list) };
+        Rv::from(rv).into_result(Function::GetFunctionList)?;
+        if list.is_null() {
+            return Err(cryptoki::error::Error::NullFunctionPointer);
+        }
+        // SAFETY: the call succeeded, and the list is static memory of the library.
+        let functions = unsafe { list.read() };
+        Ok(Self {
+            functions,
+            _library: library,
+        })
+    }
+
+    /// The mechanisms of the token in a slot.
+    pub(super) fn mechanisms(&self, slot: Slot) -> Result<Vec<CK_MECHANISM_TYPE>> {
+        let get = self
+            .functions
+            .C_GetMechanismList
+            .ok_or(cryptoki::error::Error::NullFunctionPointer)?;
+        let slot = CK_SLOT_ID::from(slot);
+        let mut count: CK_ULONG = 0;
+        // SAFETY: a null list asks for the count alone (PKCS#11 2.40, 5.2).
+        let rv = unsafe { get(slot, ptr::null_mut(), &mut count) };
+        Rv::from(rv).into_result(Function::GetMechanismList)?;
+        // A number that no token has, so that a nonsensical answer takes no memory.
+        let mut list: Vec<CK_MECHANISM_TYPE> = vec![0; usize::try_from(count)?.min(4096)];
+        count = list.len().try_into()?;
+        // SAFETY: the list has room for `count` entries.
+        let rv = unsafe { get(slot, list.as_mut_ptr(), &mut count) };
+        Rv::from(rv).into_result(Function::GetMechanismList)?;
+        list.truncate(count.try_into()?);
+        Ok(list)
+    }
+
+    /// One C_SignInit and one C_Sign. After an error the session may be left with an active operation.
+    pub(super) fn sign(
+        &self,
+        session: &Session,
+        mechanism: &Mechanism<'_>,
+        key: ObjectHandle,
+        data: &[u8],
+    ) -> Result<Vec<u8>> {
+        let missing = cryptoki::error::Error::NullFunctionPointer;
+        let (Some(init), Some(sign)) = (self.functions.C_SignInit, self.functions.C_Sign) else {
+            return Err(missing);
+        };
+        let mut mechanism: CK_MECHANISM = mechanism.into();
+        // SAFETY: the mechanism's parameters live in the caller's `Mechanism`; `Session` cannot be shared between
+        // threads, so that nobody else works in this session.
+        let rv = unsafe { init(session.handle(), &mut mechanism, key.handle()) };
+        Rv::from(rv).into_result(Function::SignInit)?;
+
+        let mut signature = vec![0; MAX_SIGNATURE];
+        let mut length: CK_ULONG = signature.len().try_into()?;
+        // SAFETY: both buffers are as long as told. C_Sign does not write to its input, whatever its C type.
+        let rv = unsafe {
+            sign(
+                session.handle(),
+                data.as_ptr().cast_mut(),
+                data.len().try_into()?,
+                signature.as_mut_ptr(),
+                &mut length,
+            )
+        };
+        Rv::from(rv).into_result(Function::Sign)?;
+        signature.truncate(length.try_into()?);
+        Ok(signature)
+    }
+}
+
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raw").finish_non_exhaustive()
+    }
+}
