@@ -6,6 +6,7 @@ mod common;
 mod connections;
 mod handshake;
 mod heap;
+mod key_files;
 mod types;
 
 #[global_allocator]
