@@ -1,6 +1,7 @@
 //! Certificates, configurations and an in-memory wire for tests of the TLS 1.3 provider.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod faulty;
 pub mod international;
 
 use std::sync::Arc;
