@@ -9,10 +9,8 @@ use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 /// Room for all that one recording frees; a recording that needs more fails.
 const ROOM: usize = 64 << 20;
 
-struct Recorder;
-
-#[global_allocator]
-static ALLOCATOR: Recorder = Recorder;
+/// To be set as the global allocator.
+pub(crate) struct Recorder;
 
 thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(false) };

@@ -1,5 +1,14 @@
 //! After drop, no byte of a secret remains where it was: for each type that holds one, and for all
-//! the heap blocks that whole handshakes free.
+//! the heap blocks that whole connections free.
 
+#[path = "../common/mod.rs"]
+mod common;
+mod connections;
+mod handshake;
 mod heap;
+mod key_files;
+mod token;
 mod types;
+
+#[global_allocator]
+static ALLOCATOR: heap::Recorder = heap::Recorder;

@@ -35,8 +35,10 @@ fn wiped<T>(name: &str, make: impl FnOnce() -> T) {
 
 #[test]
 fn the_check_notices_what_is_not_wiped() {
-    struct Plain([u8; 32]);
-    let caught = std::panic::catch_unwind(|| wiped("plain", || Plain([0xa5; 32])));
+    struct Plain {
+        _bytes: [u8; 32],
+    }
+    let caught = std::panic::catch_unwind(|| wiped("plain", || Plain { _bytes: [0xa5; 32] }));
     assert!(caught.is_err(), "a plain array passed for wiped");
 
     let (_, freed) = freed_during(|| drop(KEY.to_vec()));
