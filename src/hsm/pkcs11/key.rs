@@ -20,8 +20,8 @@ use crate::sm2;
 
 /// A private key that stays in its token. Cloning it is cheap, and clones share one session.
 ///
-/// With feature `rustls` it is a `rustls::sign::SigningKey`. For certificates and requests with SM2,
-/// see [`TokenKey::sm2`].
+/// With feature `rustls` it is a `rustls::sign::SigningKey`. For certificates and requests with
+/// SM2, see [`TokenKey::sm2`].
 #[derive(Clone)]
 pub struct TokenKey(pub(super) Arc<Inner>);
 
@@ -53,14 +53,14 @@ struct KeySession {
 impl TokenKey {
     /// Opens the private key that `uri` describes, and tries it out.
     ///
-    /// `certificate` is the DER of the certificate that the key will serve; without one, the token's
-    /// own public key takes its place. A random digest is signed with each mechanism that the key
-    /// will use, and verified in software; from that it is learned whether the token writes r || s
-    /// or DER.
+    /// `certificate` is the DER of the certificate that the key will serve; without one, the
+    /// token's own public key takes its place. A random digest is signed with each mechanism that
+    /// the key will use, and verified in software; from that it is learned whether the token writes
+    /// r || s or DER.
     ///
     /// # Errors
-    /// [`Error`] names the call, the token, the key or the mechanism that is at fault. A wrong PIN is
-    /// reported and never tried again.
+    /// [`Error`] names the call, the token, the key or the mechanism that is at fault. A wrong PIN
+    /// is reported and never tried again.
     pub fn open(uri: &Uri, certificate: Option<&[u8]>) -> Result<Self, Error> {
         if uri
             .object_type()
