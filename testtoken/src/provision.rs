@@ -15,7 +15,7 @@ use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::{env, io};
 
 const SO_PIN: &str = "security officer of the test token";
@@ -199,7 +199,15 @@ impl TestToken {
 }
 
 fn load() -> Result<Pkcs11> {
-    let module = Pkcs11::new(module_path().map_err(|_| Error::InvalidValue)?)?;
+    // Kept for good: unloading the library would lose its tokens.
+    static LOADED: OnceLock<Pkcs11> = OnceLock::new();
+    let module = match LOADED.get() {
+        Some(module) => module.clone(),
+        None => {
+            let module = Pkcs11::new(module_path().map_err(|_| Error::InvalidValue)?)?;
+            LOADED.get_or_init(|| module).clone()
+        }
+    };
     match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
         Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(module),
         Err(error) => Err(error),

@@ -285,7 +285,13 @@ fn schemes(
             Some(curve) => return Err(refused(format!("CKK_EC on the curve {curve}"))),
             None => return Err(refused("CKK_EC on a curve without a name".into())),
         },
-        (other, _) => return Err(refused(format!("of the type {:#x}", *other))),
+        (other, _) => {
+            let kind = format!(
+                "of the type {:#x}, which is not known of this vendor",
+                *other
+            );
+            return Err(refused(kind));
+        }
     };
     token.require_mechanism(scheme.mechanism_number(), scheme.mechanism_name())?;
     Ok(vec![scheme])

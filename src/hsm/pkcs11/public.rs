@@ -177,23 +177,30 @@ fn public_objects(session: &Session, private: ObjectHandle) -> Result<Vec<Object
     Ok(Vec::new())
 }
 
-/// CKA_EC_POINT, of `length` bytes: an OCTET STRING around the point as the standard wants it, or
-/// the bare point as some tokens have it.
+/// The point in CKA_EC_POINT, of `length` bytes.
 fn ec_point(
     session: &Session,
     object: ObjectHandle,
     length: usize,
 ) -> Result<Option<Vec<u8>>, Error> {
     let values = session.get_attributes(object, &[AttributeType::EcPoint])?;
-    let Some(Attribute::EcPoint(value)) = values.into_iter().next() else {
-        return Ok(None);
-    };
-    if value.is_empty() || value.len() == length {
-        return Ok(Some(value).filter(|value| !value.is_empty()));
+    match values.first() {
+        Some(Attribute::EcPoint(value)) if !value.is_empty() => point(value, length).map(Some),
+        _ => Ok(None),
     }
-    let point = <&OctetStringRef>::from_der(&value)
-        .map_err(|_| Error::answer("CKA_EC_POINT is no point"))?;
-    Ok(Some(point.as_bytes().to_vec()))
+}
+
+/// An OCTET STRING around the point, as the standard wants it, or the bare point, as some tokens
+/// have it.
+fn point(value: &[u8], length: usize) -> Result<Vec<u8>, Error> {
+    let point = match <&OctetStringRef>::from_der(value) {
+        Ok(wrapped) if value.len() != length => wrapped.as_bytes(),
+        _ => value,
+    };
+    match point.len() == length {
+        true => Ok(point.to_vec()),
+        false => Err(Error::answer("CKA_EC_POINT is no uncompressed point")),
+    }
 }
 
 /// RSAPublicKey (RFC 8017, A.1.1).
@@ -226,5 +233,23 @@ fn rsa_public_key(session: &Session, object: ObjectHandle) -> Result<Option<Vec<
 fn refused(reason: impl fmt::Display) -> Error {
     Error::Certificate {
         reason: reason.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn points_come_wrapped_or_bare() {
+        let bare = [&[0x04; 1][..], &[7; 64]].concat();
+        assert_eq!(point(&bare, 65).unwrap(), bare);
+        assert_eq!(point(&[&[0x04, 65], &bare[..]].concat(), 65).unwrap(), bare);
+        for bad in [&bare[1..], &[0x04, 65], &[&[0x04, 64], &bare[1..]].concat()] {
+            assert!(point(bad, 65).is_err());
+        }
+        // A bare point that happens to read as an OCTET STRING of 63 bytes.
+        let ambiguous = [&[0x04, 63][..], &[7; 63]].concat();
+        assert_eq!(point(&ambiguous, 65).unwrap(), ambiguous);
     }
 }

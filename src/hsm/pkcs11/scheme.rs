@@ -6,7 +6,7 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki_sys::CK_MECHANISM_TYPE;
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, Pss};
-use sha2::{Digest, Sha256, Sha384, Sha512};
+use sha2::{Sha256, Sha384, Sha512};
 use signature::hazmat::PrehashVerifier;
 
 use super::profile::Profile;
@@ -165,6 +165,7 @@ impl Scheme {
 impl Hash {
     #[cfg(feature = "rustls")]
     pub(super) fn digest(self, message: &[u8]) -> Vec<u8> {
+        use sha2::Digest;
         match self {
             Self::Sha256 => Sha256::digest(message).to_vec(),
             Self::Sha384 => Sha384::digest(message).to_vec(),
@@ -215,5 +216,86 @@ pub(super) fn read_sm2(answer: &[u8], encoding: Encoding) -> Option<sm2::Signatu
     match encoding {
         Encoding::Raw => sm2::Signature::from_bytes(answer.try_into().ok()?).ok(),
         Encoding::Der => sm2::Signature::from_der(answer).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use p256::ecdsa::SigningKey as P256Key;
+    use p384::ecdsa::SigningKey as P384Key;
+    use signature::hazmat::PrehashSigner;
+
+    /// The signature of `digest` in both encodings.
+    fn p256(digest: &[u8]) -> (PublicKey, Vec<u8>, Vec<u8>) {
+        let key = P256Key::from_slice(&[3; 32]).unwrap();
+        let signature: p256::ecdsa::Signature = key.sign_prehash(digest).unwrap();
+        let der = signature.to_der().as_bytes().to_vec();
+        let public = Key::P256(*key.verifying_key());
+        (public_key(public), signature.to_bytes().to_vec(), der)
+    }
+
+    fn p384(digest: &[u8]) -> (PublicKey, Vec<u8>, Vec<u8>) {
+        let key = P384Key::from_slice(&[3; 48]).unwrap();
+        let signature: p384::ecdsa::Signature = key.sign_prehash(digest).unwrap();
+        let der = signature.to_der().as_bytes().to_vec();
+        let public = Key::P384(*key.verifying_key());
+        (public_key(public), signature.to_bytes().to_vec(), der)
+    }
+
+    fn public_key(key: Key) -> PublicKey {
+        PublicKey {
+            key,
+            spki: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn ecdsa_is_read_raw_and_der_and_strictly() {
+        let digests = [vec![5; 32], vec![5; 48]];
+        let cases = [
+            (Scheme::EcdsaP256, &digests[0], p256(&digests[0])),
+            (Scheme::EcdsaP384, &digests[1], p384(&digests[1])),
+        ];
+        for (scheme, digest, (key, raw, der)) in cases {
+            assert_eq!(scheme.read(&raw, Encoding::Raw, &key).as_ref(), Some(&der));
+            assert_eq!(scheme.read(&der, Encoding::Der, &key).as_ref(), Some(&der));
+            assert!(scheme.verifies(&key, digest, &der));
+            assert!(!scheme.verifies(&key, &digest[1..], &der));
+
+            assert_eq!(scheme.read(&raw, Encoding::Der, &key), None);
+            assert_eq!(scheme.read(&der, Encoding::Raw, &key), None);
+            let zero_r = [&vec![0; raw.len() / 2], &raw[raw.len() / 2..]].concat();
+            let long_form = [&[0x30, 0x81], &der[1..]].concat();
+            for bad in [&raw[1..], &[&raw[..], &[0]].concat(), &zero_r, &[]] {
+                assert_eq!(scheme.read(bad, Encoding::Raw, &key), None);
+            }
+            for bad in [&der[1..], &[&der[..], &[0]].concat(), &long_form, &[]] {
+                assert_eq!(scheme.read(bad, Encoding::Der, &key), None);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_of_another_kind_verify_nothing() {
+        let (key, _, der) = p256(&[5; 32]);
+        for scheme in [Scheme::EcdsaP384, Scheme::RsaPss(Hash::Sha256)] {
+            assert!(!scheme.verifies(&key, &[5; 32], &der));
+        }
+        assert_eq!(
+            Scheme::RsaPss(Hash::Sha256).read(&der, Encoding::Raw, &key),
+            None
+        );
+    }
+
+    #[test]
+    fn pkcs1_takes_a_digest_info() {
+        for hash in [Hash::Sha256, Hash::Sha384, Hash::Sha512] {
+            let input = Scheme::RsaPkcs1(hash).input(&vec![1; hash.len()]);
+            // SEQUENCE { AlgorithmIdentifier, OCTET STRING } (RFC 8017, 9.2), each length in one byte.
+            assert_eq!(usize::from(input[1]), input.len() - 2);
+            assert_eq!(usize::from(input[18]), hash.len());
+            assert_eq!(input.len(), 19 + hash.len());
+        }
     }
 }
