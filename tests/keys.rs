@@ -242,3 +242,27 @@ fn layering_twice_adds_nothing_and_fips_is_never_claimed() {
         assert!(!provider.fips());
     }
 }
+
+/// CFCA sends them; RFC 8998 and we leave them out.
+#[test]
+fn certificates_with_null_parameters() {
+    let key = secret_key();
+    let ca = ca_with("root", copy_of(&key));
+    let again = |own: Arc<CertifiedKey>| {
+        let certificate = signed::with_null_parameters(&own.cert[0], &key);
+        assert_ne!(certificate, own.cert[0]);
+        tls13::certified_key(vec![certificate], own.key.clone()).unwrap()
+    };
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(signed::with_null_parameters(&der(&ca), &key))
+        .unwrap();
+    let roots = Arc::new(roots);
+    for provider in [strict(), mixed(), Arc::new(tls13::layered(international()))] {
+        Pair::new(
+            client_config(&provider, &roots, Some(again(issue(&ca, &client_leaf())))),
+            server_config(&provider, Some(&roots), again(issue(&ca, &server_leaf()))),
+        )
+        .handshake();
+    }
+}
