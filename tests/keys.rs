@@ -1,5 +1,7 @@
 //! Private keys and certificates of every kind that the providers load or verify.
 
+#![cfg(feature = "international")] // the default
+
 mod common;
 
 use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! What the TLS 1.3 provider must refuse: the error on the refusing side, and the alert that the
 //! other side sees.
 
+#![cfg(feature = "international")] // the default
+
 mod common;
 
 use std::sync::Arc;
