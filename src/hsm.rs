@@ -1,7 +1,8 @@
 //! Keys outside the process: in a hardware security module (HSM) that signs and never shows them.
 //!
 //! [`pkcs11`] reaches the HSM through its vendor's PKCS#11 module. A [`pkcs11::TokenKey`] is a
-//! [`SignDigest`](crate::sm2::SignDigest) for certificates and requests, and a `rustls::sign::SigningKey` for TLS.
+//! [`SignDigest`](crate::sm2::SignDigest) for certificates and requests, and a
+//! `rustls::sign::SigningKey` for TLS.
 
 mod error;
 pub mod pkcs11;

@@ -1,9 +1,11 @@
-//! Keys in SoftHSM2, a PKCS#11 module that others wrote: ECDSA and RSA, through full TLS handshakes.
+//! Keys in SoftHSM2, a PKCS#11 module that others wrote: ECDSA and RSA, through full TLS
+//! handshakes.
 //!
-//! Each test runs in a process of its own, with a token directory of its own. What counts is that its body
-//! came to the end: SoftHSM2 may crash while the process exits (SoftHSM2 issues 635 and 780).
+//! Each test runs in a process of its own, with a token directory of its own. What counts is that
+//! its body came to the end: SoftHSM2 may crash while the process exits (SoftHSM2 issues 635 and
+//! 780).
 #![cfg(all(feature = "pkcs11", feature = "international"))]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
 mod common;
 
@@ -114,7 +116,8 @@ fn sm2_curve_under_ckm_ecdsa_is_refused_by_name() {
     isolated("sm2_curve_under_ckm_ecdsa_is_refused_by_name", || {
         let token = Token::new();
         let key = token.generate_ec("key", &[1], SM2);
-        // SoftHSM2 does sign with it: ECDSA on the SM2 curve, 64 bytes, which nobody should take for SM2.
+        // SoftHSM2 does sign with it: ECDSA on the SM2 curve, 64 bytes, which nobody should take
+        // for SM2.
         assert_eq!(
             token
                 .session
@@ -188,7 +191,8 @@ fn certificate_is_checked_even_without_a_public_key_in_the_token() {
     );
 }
 
-/// A handshake for each scheme, with the key for server and client, and the certificate that fits it.
+/// A handshake for each scheme, with the key for server and client, and the certificate that fits
+/// it.
 fn mutual_handshake(kind: KeyKind, schemes: &[SignatureScheme]) {
     let ca = Ca::new();
     let key = open("key", None).unwrap();

@@ -73,7 +73,8 @@ pub enum Error {
         /// What it is.
         kind: String,
     },
-    /// A `CKK_EC` key on the SM2 curve. Its token would sign ECDSA on that curve (`CKM_ECDSA`), which is not SM2.
+    /// A `CKK_EC` key on the SM2 curve. Its token would sign ECDSA on that curve (`CKM_ECDSA`),
+    /// which is not SM2.
     EcdsaOnSm2Curve {
         /// The key.
         key: String,
@@ -104,7 +105,8 @@ pub enum Error {
         /// What the certificate's key is.
         certificate_kind: KeyKind,
     },
-    /// A signature that the token made at start does not verify under the certificate's or the token's public key.
+    /// A signature that the token made at start does not verify under the certificate's or the
+    /// token's public key.
     WrongSignature {
         /// The key.
         key: String,
@@ -129,7 +131,8 @@ pub enum Error {
     Random,
 }
 
-/// A PKCS#11 return code. It is printed as its name in the standard, or as a number if a vendor defined it.
+/// A PKCS#11 return code. It is printed as its name in the standard, or as a number if a vendor
+/// defined it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ckr(pub(super) RvError);
 
@@ -253,21 +256,24 @@ impl fmt::Display for Error {
                 found,
             } => write!(
                 f,
-                "{matches} private keys of the token {token} are {wanted}, and it must be one; there are: {}",
+                "{matches} private keys of the token {token} are {wanted}, and it must be one; \
+                 there are: {}",
                 list(found)
             ),
             Self::KeyType { key, kind } => write!(
                 f,
-                "the key {key} is {kind}; supported are SM2, ECDSA P-256 and P-384, and RSA of 2048 to 8192 bits"
+                "the key {key} is {kind}; supported are SM2, ECDSA P-256 and P-384, and RSA of \
+                 2048 to 8192 bits"
             ),
             Self::EcdsaOnSm2Curve { key } => write!(
                 f,
-                "the key {key} is CKK_EC on the SM2 curve: CKM_ECDSA would sign ECDSA with it, which is not SM2; \
-                 make it with the vendor's own SM2 key type"
+                "the key {key} is CKK_EC on the SM2 curve: CKM_ECDSA would sign ECDSA with it, \
+                 which is not SM2; make it with the vendor's own SM2 key type"
             ),
             Self::Mechanism { token, mechanism } => write!(
                 f,
-                "the token {token} has no {mechanism}: check its firmware and policies, or use another key type"
+                "the token {token} has no {mechanism}: check its firmware and policies, or use \
+                 another key type"
             ),
             Self::NoPublicKey { key } => {
                 write!(
@@ -284,13 +290,13 @@ impl fmt::Display for Error {
                 certificate_kind,
             } => write!(
                 f,
-                "the certificate (for an {certificate_kind} key) is not for the key {key} ({key_kind}): \
-                 give the certificate of this key"
+                "the certificate (for an {certificate_kind} key) is not for the key {key} \
+                 ({key_kind}): give the certificate of this key"
             ),
             Self::WrongSignature { key, mechanism } => write!(
                 f,
-                "a signature of the key {key} with {mechanism} does not verify: either the certificate is of another \
-                 key, or the token computes wrongly; it must not serve"
+                "a signature of the key {key} with {mechanism} does not verify: either the \
+                 certificate is of another key, or the token computes wrongly; it must not serve"
             ),
             Self::SignatureFormat { mechanism, length } => {
                 write!(

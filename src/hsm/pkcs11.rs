@@ -1,7 +1,7 @@
 //! Private keys behind a PKCS#11 module (OASIS PKCS#11 2.40).
 //!
-//! [`TokenKey::open`] takes a [`Uri`] (RFC 7512) that names the module, the token by its label or serial
-//! number, and one private key by its label or identifier:
+//! [`TokenKey::open`] takes a [`Uri`] (RFC 7512) that names the module, the token by its label or
+//! serial number, and one private key by its label or identifier:
 //!
 //! ```no_run
 //! use shangmi::hsm::pkcs11::{TokenKey, Uri};
@@ -12,8 +12,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! A key is refused at once where it could not serve later: its type must be supported, its token must have
-//! the mechanism, and a first signature must verify in software.
+//! A key is refused at once where it could not serve later: its type must be supported, its token
+//! must have the mechanism, and a first signature must verify in software.
 
 mod key;
 mod module;

@@ -4,7 +4,8 @@
 ///
 /// It is written as `name=value` pairs separated by `;`, in one of two places:
 /// - the environment variable [`Behaviour::ENVIRONMENT`], read by `C_Initialize` for every token;
-/// - the `CKA_VALUE` of the token's data object labelled [`Behaviour::OBJECT_LABEL`], for that token alone.
+/// - the `CKA_VALUE` of the token's data object labelled [`Behaviour::OBJECT_LABEL`], for that
+///   token alone.
 ///
 /// | order | effect |
 /// |---|---|

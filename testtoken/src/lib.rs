@@ -1,7 +1,8 @@
 //! A PKCS#11 module in software, for tests only: an SM2 token with the numbers of a Thales Luna.
 //!
 //! The crate is two things at once:
-//! - a `cdylib`, the module itself: it exports `C_GetFunctionList` (PKCS#11 2.40) and is loaded like any vendor's;
+//! - a `cdylib`, the module itself: it exports `C_GetFunctionList` (PKCS#11 2.40) and is loaded
+//!   like any vendor's;
 //! - an `rlib` for test programs: [`module_path`] finds the module that cargo built beside the
 //!   program, and [`TestToken`] makes a token in it and puts keys there, through PKCS#11 alone.
 //!

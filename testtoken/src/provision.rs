@@ -27,7 +27,8 @@ const SO_PIN: &str = "security officer of the test token";
 pub fn module_path() -> io::Result<PathBuf> {
     let file = format!("{DLL_PREFIX}shangmi_testtoken{DLL_SUFFIX}");
     let program = env::current_exe()?;
-    // Tests lie in target/<profile>/deps themselves, programs beside it, examples in a sister of it.
+    // Tests lie in target/<profile>/deps themselves, programs beside it, examples in a sister of
+    // it.
     let found = program
         .ancestors()
         .skip(1)
@@ -55,7 +56,8 @@ pub struct TestToken {
 }
 
 impl TestToken {
-    /// Initializes a blank token of the module with a label (at most 32 bytes) and a user PIN (4 to 255 bytes).
+    /// Initializes a blank token of the module with a label (at most 32 bytes) and a user PIN (4 to
+    /// 255 bytes).
     ///
     /// # Errors
     /// What the module answered, or [`Error::InvalidValue`] if [`module_path`] found no module.
@@ -123,7 +125,8 @@ impl TestToken {
         })
     }
 
-    /// Puts a private SM2 key (32 bytes) into the token and returns its public key, 04 || X || Y in 65 bytes.
+    /// Puts a private SM2 key (32 bytes) into the token and returns its public key, 04 || X || Y in
+    /// 65 bytes.
     ///
     /// # Errors
     /// What the module answered.

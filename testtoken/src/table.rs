@@ -5,7 +5,8 @@ use crate::calls::*;
 use cryptoki_sys::*;
 use std::os::raw::c_void;
 
-/// The module's only exported symbol (PKCS#11 2.40, 5.4): writes the address of the function list to `list`.
+/// The module's only exported symbol (PKCS#11 2.40, 5.4): writes the address of the function list
+/// to `list`.
 ///
 /// # Safety
 /// `list` is null or valid for writing a pointer.
@@ -14,7 +15,8 @@ pub unsafe extern "C" fn C_GetFunctionList(list: *mut *mut CK_FUNCTION_LIST) -> 
     if list.is_null() {
         return CKR_ARGUMENTS_BAD;
     }
-    // SAFETY: the caller gives a place for one pointer. Nobody writes through it: the list is the module's.
+    // SAFETY: the caller gives a place for one pointer. Nobody writes through it: the list is the
+    // module's.
     unsafe { list.write((&raw const FUNCTIONS).cast_mut()) };
     CKR_OK
 }

@@ -191,8 +191,8 @@ impl Token {
         *self.calls.entry(function).or_default() += 1;
     }
 
-    /// Brings the data object [`CALLS_LABEL`] up to date: one `function=count` a line, the counts of one width
-    /// so that a reader who asks for the length first finds it unchanged.
+    /// Brings the data object [`CALLS_LABEL`] up to date: one `function=count` a line, the counts
+    /// of one width so that a reader who asks for the length first finds it unchanged.
     pub(crate) fn publish_calls(&mut self) {
         let mut report = String::new();
         for (function, count) in &self.calls {

@@ -20,8 +20,8 @@ use crate::sm2;
 
 /// A private key that stays in its token. Cloning it is cheap, and clones share one session.
 ///
-/// With feature `rustls` it is a `rustls::sign::SigningKey`. For certificates and requests with SM2, see
-/// [`TokenKey::sm2`].
+/// With feature `rustls` it is a `rustls::sign::SigningKey`. For certificates and requests with
+/// SM2, see [`TokenKey::sm2`].
 #[derive(Clone)]
 pub struct TokenKey(pub(super) Arc<Inner>);
 
@@ -53,12 +53,14 @@ struct KeySession {
 impl TokenKey {
     /// Opens the private key that `uri` describes, and tries it out.
     ///
-    /// `certificate` is the DER of the certificate that the key will serve; without one, the token's own public
-    /// key takes its place. A random digest is signed with each mechanism that the key will use, and verified
-    /// in software; from that it is learned whether the token writes r || s or DER.
+    /// `certificate` is the DER of the certificate that the key will serve; without one, the
+    /// token's own public key takes its place. A random digest is signed with each mechanism that
+    /// the key will use, and verified in software; from that it is learned whether the token writes
+    /// r || s or DER.
     ///
     /// # Errors
-    /// [`Error`] names the call, the token, the key or the mechanism that is at fault. A wrong PIN is reported and never tried again.
+    /// [`Error`] names the call, the token, the key or the mechanism that is at fault. A wrong PIN
+    /// is reported and never tried again.
     pub fn open(uri: &Uri, certificate: Option<&[u8]>) -> Result<Self, Error> {
         if uri
             .object_type()
@@ -150,11 +152,13 @@ impl sm2::SignDigest for Sm2TokenKey {
 
 impl Inner {
     /// The ways in which the key can sign, the best first.
+    #[cfg(feature = "rustls")]
     pub(super) fn schemes(&self) -> &[Scheme] {
         &self.schemes
     }
 
     /// Signs a digest. The signature is as TLS and X.509 write it.
+    #[cfg(feature = "rustls")]
     pub(super) fn sign(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
         let answer = self.ask(scheme, digest)?;
         scheme
@@ -173,8 +177,8 @@ impl Inner {
             .raw
             .sign(session, &mechanism, *key, &scheme.input(digest));
         if result.is_err() {
-            // An operation may be left active, so that the session would refuse the next one. The new session
-            // is open before the old one closes, and so the login lasts.
+            // An operation may be left active, so that the session would refuse the next one. The
+            // new session is open before the old one closes, and so the login lasts.
             if let Ok(fresh) = self.reopen() {
                 *guard = fresh;
             }
@@ -202,7 +206,7 @@ impl Inner {
                 }
                 // A policy may forbid one hash or padding of a mechanism that the token lists.
                 Err(error) if error.is_refused_mechanism() => {
-                    tracing::warn!(key = self.name, ?scheme, %error, "the token refuses a signature scheme");
+                    tracing::warn!(key = self.name, ?scheme, %error, "signature scheme refused");
                     refusal = Some(error);
                 }
                 Err(error) => return Err(error),

@@ -22,8 +22,8 @@ const LUNA: Profile = Profile {
 };
 
 impl Profile {
-    /// The numbers of the module that presents itself so; `None` for a vendor that is not known, whose
-    /// numbers may mean anything.
+    /// The numbers of the module that presents itself so; `None` for a vendor that is not known,
+    /// whose numbers may mean anything.
     pub(super) fn of(info: &Info) -> Option<Self> {
         let luna = info.manufacturer_id().starts_with("SafeNet")
             || info.library_description().starts_with("Chrystoki");

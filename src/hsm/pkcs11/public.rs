@@ -66,8 +66,8 @@ impl PublicKey {
         Self::from_spki(certificate.tbs_certificate().subject_public_key_info())
     }
 
-    /// What the token shows of the key's public half: the public object with the same identifier or label, or
-    /// what the private object itself carries. `None` if neither is there.
+    /// What the token shows of the key's public half: the public object with the same identifier or
+    /// label, or what the private object itself carries. `None` if neither is there.
     pub(super) fn from_token(
         session: &Session,
         private: ObjectHandle,
@@ -177,8 +177,8 @@ fn public_objects(session: &Session, private: ObjectHandle) -> Result<Vec<Object
     Ok(Vec::new())
 }
 
-/// CKA_EC_POINT, of `length` bytes: an OCTET STRING around the point as the standard wants it, or the bare
-/// point as some tokens have it.
+/// CKA_EC_POINT, of `length` bytes: an OCTET STRING around the point as the standard wants it, or
+/// the bare point as some tokens have it.
 fn ec_point(
     session: &Session,
     object: ObjectHandle,

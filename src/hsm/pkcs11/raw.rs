@@ -1,6 +1,7 @@
 //! The two calls that `cryptoki` does not make as they are needed here.
 //!
-//! - It signs with C_SignInit and two calls of C_Sign, the first to learn the length. Each of them crosses the
+//! - It signs with C_SignInit and two calls of C_Sign, the first to learn the length. Each of them
+//!   crosses the
 //!   network to the HSM.
 //! - It leaves vendors' mechanisms out of C_GetMechanismList.
 #![allow(unsafe_code)]
@@ -29,7 +30,8 @@ pub(super) struct Raw {
 
 impl Raw {
     pub(super) fn load(path: &Path) -> std::result::Result<Self, cryptoki::error::Error> {
-        // SAFETY: loading runs the library's initializers. `cryptoki` has loaded this very file before.
+        // SAFETY: loading runs the library's initializers. `cryptoki` has loaded this very file
+        // before.
         let library = unsafe { cryptoki_sys::Pkcs11::new(path)? };
         if library.C_GetFunctionList.is_err() {
             return Err(cryptoki::error::Error::MissingSymbol("C_GetFunctionList"));
@@ -70,7 +72,8 @@ impl Raw {
         Ok(list)
     }
 
-    /// One C_SignInit and one C_Sign. After an error the session may be left with an active operation.
+    /// One C_SignInit and one C_Sign. After an error the session may be left with an active
+    /// operation.
     pub(super) fn sign(
         &self,
         session: &Session,
@@ -83,14 +86,15 @@ impl Raw {
             return Err(missing);
         };
         let mut mechanism: CK_MECHANISM = mechanism.into();
-        // SAFETY: the mechanism's parameters live in the caller's `Mechanism`; `Session` cannot be shared between
-        // threads, so that nobody else works in this session.
+        // SAFETY: the mechanism's parameters live in the caller's `Mechanism`; `Session` cannot be
+        // shared between threads, so that nobody else works in this session.
         let rv = unsafe { init(session.handle(), &mut mechanism, key.handle()) };
         Rv::from(rv).into_result(Function::SignInit)?;
 
         let mut signature = vec![0; MAX_SIGNATURE];
         let mut length: CK_ULONG = signature.len().try_into()?;
-        // SAFETY: both buffers are as long as told. C_Sign does not write to its input, whatever its C type.
+        // SAFETY: both buffers are as long as told. C_Sign does not write to its input, whatever
+        // its C type.
         let rv = unsafe {
             sign(
                 session.handle(),

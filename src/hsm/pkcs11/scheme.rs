@@ -100,7 +100,8 @@ impl Scheme {
         }
     }
 
-    /// The token's answer as TLS and X.509 write it; `None` if it is no signature in this encoding.
+    /// The token's answer as TLS and X.509 write it; `None` if it is no signature in this
+    /// encoding.
     pub(super) fn read(
         self,
         answer: &[u8],
@@ -162,6 +163,7 @@ impl Scheme {
 }
 
 impl Hash {
+    #[cfg(feature = "rustls")]
     pub(super) fn digest(self, message: &[u8]) -> Vec<u8> {
         match self {
             Self::Sha256 => Sha256::digest(message).to_vec(),

@@ -13,9 +13,9 @@ pub const MAX_URI_LEN: usize = 4096;
 
 /// A parsed PKCS#11 URI.
 ///
-/// It is strict where RFC 7512 leaves a choice: an attribute given twice, one that is unknown in the path
-/// part, or a character that the grammar does not allow is an error. The PIN that a URI may carry is kept
-/// in memory that is wiped, and `Debug` never shows it.
+/// It is strict where RFC 7512 leaves a choice: an attribute given twice, one that is unknown in
+/// the path part, or a character that the grammar does not allow is an error. The PIN that a URI
+/// may carry is kept in memory that is wiped, and `Debug` never shows it.
 ///
 /// ```
 /// use shangmi::hsm::pkcs11::Uri;
@@ -106,7 +106,8 @@ impl Uri {
         self.module_path.as_deref()
     }
 
-    /// The module's name (`module-name`), which only a system with a registry of modules can resolve.
+    /// The module's name (`module-name`), which only a system with a registry of modules can
+    /// resolve.
     pub fn module_name(&self) -> Option<&str> {
         self.module_name.as_deref()
     }
@@ -188,7 +189,8 @@ impl Uri {
         match name {
             "module-path" => {
                 let path = PathBuf::from(attribute.text(QUERY, MAX_URI_LEN)?);
-                // A relative one would let the working directory or LD_LIBRARY_PATH choose the module.
+                // A relative one would let the working directory or LD_LIBRARY_PATH choose the
+                // module.
                 if !path.is_absolute() {
                     return Err(UriError::RelativePath {
                         attribute: name.into(),
@@ -210,8 +212,8 @@ impl Uri {
                 let value = attribute.bytes(QUERY)?;
                 set(&mut pin.value, name, SecretBytes::copy_of(&value))
             }
-            // RFC 7512 2.4 has these ignored. What looks like one may be the rest of a PIN with a bare `&`,
-            // so nothing keeps or shows it.
+            // RFC 7512 2.4 has these ignored. What looks like one may be the rest of a PIN with a
+            // bare `&`, so nothing keeps or shows it.
             _ => attribute.bytes(QUERY).map(drop),
         }
     }
@@ -252,7 +254,8 @@ fn pin_file(source: &str) -> Result<PathBuf, UriError> {
     }
 }
 
-/// Characters beyond the unreserved ones that may stand for themselves (RFC 7512 2.3, `pk11-res-avail`).
+/// Characters beyond the unreserved ones that may stand for themselves (RFC 7512 2.3,
+/// `pk11-res-avail`).
 const PATH: &[u8] = b":[]@!$'()*+,=&";
 const QUERY: &[u8] = b":[]@!$'()*+,=/?|";
 
@@ -388,7 +391,8 @@ pub enum UriError {
         /// Where in its value, in bytes from 0.
         position: usize,
     },
-    /// A value that is no UTF-8 text, has a NUL, is too long, or is none of the words that the attribute allows.
+    /// A value that is no UTF-8 text, has a NUL, is too long, or is none of the words that the
+    /// attribute allows.
     InvalidValue {
         /// The attribute.
         attribute: String,
@@ -398,7 +402,8 @@ pub enum UriError {
         /// The attribute.
         attribute: String,
     },
-    /// A slot, which is no name for a token: slots renumber when members of an HSM group come and go.
+    /// A slot, which is no name for a token: slots renumber when members of an HSM group come and
+    /// go.
     Slot {
         /// The attribute.
         attribute: String,
