@@ -9,7 +9,7 @@ use digest::block_api::{AlgorithmName, BlockSizeUser};
 use digest::common::KeySizeUser;
 use digest::consts::{U32, U64};
 use digest::{
-    FixedOutput, FixedOutputReset, HashMarker, InvalidLength, Key, KeyInit, MacMarker, Output,
+    FixedOutput, FixedOutputReset, HashMarker, InvalidLength, Key, MacMarker, Output,
     OutputSizeUser, Reset, Update,
 };
 use zeroize::ZeroizeOnDrop;
@@ -61,7 +61,7 @@ pub struct HkdfSm3(HmacSm3);
 pub struct OutputTooLong;
 
 #[doc(no_inline)]
-pub use digest::{Digest, KeyInit as _, Mac};
+pub use digest::{Digest, KeyInit, Mac};
 
 /// The SM3 digest of `data`.
 pub fn digest(data: &[u8]) -> [u8; DIGEST_LEN] {

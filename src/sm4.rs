@@ -7,11 +7,11 @@
 
 use std::fmt;
 
-use aead::{AeadCore, AeadInOut, Nonce, Tag, TagPosition, inout::InOutBuf};
+use aead::{AeadCore, Nonce, Tag, TagPosition, inout::InOutBuf};
 use cipher::consts::{U12, U16};
 use cipher::{
     AlgorithmName, BlockCipherDecClosure, BlockCipherDecrypt, BlockCipherEncClosure,
-    BlockCipherEncrypt, BlockSizeUser, Key, KeyInit, KeySizeUser,
+    BlockCipherEncrypt, BlockSizeUser, Key, KeySizeUser,
 };
 use zeroize::ZeroizeOnDrop;
 
@@ -63,7 +63,7 @@ pub type Sm4CbcEncryptor = cbc::Encryptor<Sm4>;
 pub type Sm4CbcDecryptor = cbc::Decryptor<Sm4>;
 
 #[doc(no_inline)]
-pub use aead::{Aead, AeadInOut as _, KeyInit as _};
+pub use aead::{Aead, AeadInOut, KeyInit};
 
 impl KeySizeUser for Sm4 {
     type KeySize = U16;

@@ -3,6 +3,9 @@
 //! A file that is empty or unknown, a case with a field that nothing reads, a valid case that is
 //! refused and an invalid one that is accepted all fail.
 
+// Helpers of a test are test code, which clippy sees in `#[test]` functions only.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
 #[path = "vectors/case.rs"]
 mod case;
 #[path = "vectors/sm2.rs"]
@@ -23,7 +26,8 @@ fn every_known_answer() {
     for file in json_files(&folder) {
         let name = file.file_name().unwrap().to_str().unwrap();
         let text = fs::read_to_string(&file).unwrap();
-        println!("vectors {name} {}", run_file(name, &text));
+        // On a line of its own, whatever libtest is printing.
+        println!("\nvectors {name} {}", run_file(name, &text));
         ran.insert(name.to_owned());
     }
     // A file that disappears must not make the test pass faster.

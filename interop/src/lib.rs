@@ -6,6 +6,7 @@
 
 pub mod chain;
 pub mod meeting;
+pub mod memory;
 pub mod ours;
 pub mod peer;
 pub mod stack;

@@ -165,7 +165,7 @@ impl fmt::Display for Error {
             Self::NotFound { item } => write!(
                 f,
                 "{item}: the PEM text has no {} block",
-                item.labels().join(" or ")
+                item.usual_label()
             ),
             Self::Ambiguous { item } => write!(
                 f,
@@ -247,13 +247,22 @@ impl std::error::Error for Error {
 }
 
 impl Item {
-    /// The PEM labels (RFC 7468) under which it is found.
-    pub(super) fn labels(self) -> &'static [&'static str] {
+    /// Whether a PEM block of this label (RFC 7468) is such an item, readable or to be refused.
+    pub(super) fn has_label(self, label: &str) -> bool {
         match self {
-            Self::PrivateKey => &["PRIVATE KEY", "EC PRIVATE KEY", "ENCRYPTED PRIVATE KEY"],
-            Self::PublicKey => &["PUBLIC KEY"],
-            Self::Certificate => &["CERTIFICATE"],
-            Self::Request => &["CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"],
+            Self::PrivateKey => label.ends_with("PRIVATE KEY"),
+            Self::PublicKey => label == "PUBLIC KEY",
+            Self::Certificate => label == "CERTIFICATE",
+            Self::Request => matches!(label, "CERTIFICATE REQUEST" | "NEW CERTIFICATE REQUEST"),
+        }
+    }
+
+    fn usual_label(self) -> &'static str {
+        match self {
+            Self::PrivateKey => "PRIVATE KEY or EC PRIVATE KEY",
+            Self::PublicKey => "PUBLIC KEY",
+            Self::Certificate => "CERTIFICATE",
+            Self::Request => "CERTIFICATE REQUEST",
         }
     }
 

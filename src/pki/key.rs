@@ -21,7 +21,8 @@ const MAX_KEY: usize = 16 * 1024;
 /// id-ecPublicKey (RFC 5480 section 2.1.1).
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 
-/// Reads an SM2 private key from PEM text: `PRIVATE KEY` (PKCS#8) or `EC PRIVATE KEY` (SEC1).
+/// Reads an SM2 private key from PEM text: `PRIVATE KEY` (PKCS#8) or `EC PRIVATE KEY` (SEC1, which
+/// OpenSSL 3 labels `SM2 PRIVATE KEY`).
 ///
 /// Other blocks, such as certificates or the `EC PARAMETERS` that OpenSSL writes, are skipped.
 ///
@@ -32,6 +33,10 @@ pub fn from_pem(pem: &[u8]) -> Result<SecretKey, Error> {
     let (label, der) = pem::decode_one(pem, Item::PrivateKey)?;
     match label {
         "ENCRYPTED PRIVATE KEY" => Err(Error::Encrypted),
+        "OPENSSH PRIVATE KEY" => Err(Error::Unexpected {
+            expected: Item::PrivateKey,
+            found: "in OpenSSH's own format, which has no SM2 keys",
+        }),
         _ => from_der(&der),
     }
 }

@@ -25,8 +25,7 @@ use super::validity::Validity;
 #[derive(Clone, Debug)]
 pub struct Leaf {
     subject: Subject,
-    names: Vec<GeneralName>,
-    dns: Vec<String>,
+    names: Vec<AlternativeName>,
     purposes: Vec<Purpose>,
     key_usage: FlagSet<KeyUsages>,
     pub(super) validity: Option<Validity>,
@@ -40,6 +39,13 @@ pub enum Purpose {
     Server,
     /// TLS client (id-kp-clientAuth).
     Client,
+}
+
+/// The kinds of subjectAltName that TLS looks at.
+#[derive(Clone, Debug)]
+enum AlternativeName {
+    Dns(String),
+    Ip(IpAddr),
 }
 
 #[derive(Clone, Debug)]
@@ -69,24 +75,24 @@ impl Leaf {
     /// addresses. The purpose, like all the rest, is for the issuer to decide.
     ///
     /// # Errors
-    /// [`Error::Profile`] where it asks for other kinds of names; [`Error::Malformed`] where these
-    /// cannot be read.
+    /// [`Error::Profile`] where it asks for other kinds of names, or for addresses that are none;
+    /// [`Error::Malformed`] where its names cannot be read.
     pub fn from_request(request: &Request, purpose: Purpose) -> Result<Self, Error> {
-        let names = request.alternative_names()?;
-        if !names
+        let names = request
+            .alternative_names()?
             .iter()
-            .all(|name| matches!(name, GeneralName::DnsName(_) | GeneralName::IpAddress(_)))
-        {
-            return Err(Error::Profile {
+            .map(AlternativeName::from_general_name)
+            .collect::<Option<_>>()
+            .ok_or_else(|| Error::Profile {
                 item: Item::Request,
                 subject: request.subject(),
                 rule: "only DNS names and IP addresses are issued as subjectAltName; \
                        ask again without the others",
-            });
-        }
-        let mut leaf = Self::new(Subject::Name(request.subject_name().clone()), purpose);
-        leaf.names = names;
-        Ok(leaf)
+            })?;
+        Ok(Self {
+            names,
+            ..Self::new(Subject::Name(request.subject_name().clone()), purpose)
+        })
     }
 
     /// The whole subject in place of the common name, in the form of RFC 4514:
@@ -98,13 +104,13 @@ impl Leaf {
 
     /// One more DNS name in subjectAltName; internationalised names in their `xn--` form.
     pub fn dns(mut self, name: &str) -> Self {
-        self.dns.push(name.into());
+        self.names.push(AlternativeName::Dns(name.into()));
         self
     }
 
     /// One more IP address in subjectAltName.
     pub fn ip(mut self, address: IpAddr) -> Self {
-        self.names.push(address.into());
+        self.names.push(AlternativeName::Ip(address));
         self
     }
 
@@ -123,7 +129,7 @@ impl Leaf {
     }
 
     /// The key usage in place of digitalSignature, such as that of a TLCP encryption certificate.
-    /// TLS 1.3 with SM2 needs digitalSignature (RFC 8998 section 3.3.3 by way of RFC 8446).
+    /// TLS 1.3 with SM2 needs digitalSignature (RFC 8998 section 3.3.3).
     pub fn key_usage(mut self, usage: impl Into<FlagSet<KeyUsages>>) -> Self {
         self.key_usage = usage.into();
         self
@@ -133,7 +139,6 @@ impl Leaf {
         Self {
             subject,
             names: Vec::new(),
-            dns: Vec::new(),
             purposes: vec![purpose],
             key_usage: KeyUsages::DigitalSignature.into(),
             validity: None,
@@ -168,25 +173,54 @@ impl Leaf {
                 "a leaf may not sign certificates or revocation lists; make a subordinate CA",
             ));
         }
-        let mut names = self.names.clone();
-        for name in &self.dns {
-            check_dns_name(name)?;
-            let name = Ia5String::new(name).map_err(item.malformed())?;
-            names.push(GeneralName::DnsName(name));
+        let names = self
+            .names
+            .iter()
+            .map(|name| name.to_general_name(item))
+            .collect::<Result<Vec<_>, _>>()?;
+        if subject.is_empty() && names.is_empty() {
+            return Err(refuse(
+                "it names nobody; give a subject or an alternative name",
+            ));
         }
         let purposes = self.purposes.iter().map(|purpose| purpose.oid()).collect();
-
-        let mut extensions = Vec::new();
-        let mut add = |extension: der::Result<Extension>| {
-            extensions.push(extension.map_err(item.malformed())?);
-            Ok(())
+        let encode = || {
+            let mut extensions = vec![
+                (&KeyUsage(self.key_usage)).to_extension(&subject, &[])?,
+                (&ExtendedKeyUsage(purposes)).to_extension(&subject, &[])?,
+            ];
+            if !names.is_empty() {
+                extensions.push((&SubjectAltName(names)).to_extension(&subject, &[])?);
+            }
+            Ok(extensions)
         };
-        add(KeyUsage(self.key_usage).to_extension(&subject, &[]))?;
-        add((&ExtendedKeyUsage(purposes)).to_extension(&subject, &[]))?;
-        if !names.is_empty() {
-            add((&SubjectAltName(names)).to_extension(&subject, &[]))?;
+        encode().map_err(item.malformed())
+    }
+}
+
+impl AlternativeName {
+    fn to_general_name(&self, item: Item) -> Result<GeneralName, Error> {
+        match self {
+            Self::Dns(name) => {
+                check_dns_name(name)?;
+                let name = Ia5String::new(name).map_err(item.malformed())?;
+                Ok(GeneralName::DnsName(name))
+            }
+            Self::Ip(address) => Ok((*address).into()),
         }
-        Ok(extensions)
+    }
+
+    fn from_general_name(name: &GeneralName) -> Option<Self> {
+        match name {
+            GeneralName::DnsName(name) => Some(Self::Dns(name.as_str().into())),
+            GeneralName::IpAddress(octets) => {
+                let octets = octets.as_bytes();
+                let v4 = <[u8; 4]>::try_from(octets).map(IpAddr::from);
+                let v6 = <[u8; 16]>::try_from(octets).map(IpAddr::from);
+                v4.or(v6).ok().map(Self::Ip)
+            }
+            _ => None,
+        }
     }
 }
 

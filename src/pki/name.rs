@@ -83,6 +83,9 @@ fn check_attribute(attribute: &AttributeTypeAndValue) -> Result<(), &'static str
         Tag::Ia5String => Ia5StringRef::try_from(value).is_ok(),
         _ => true,
     };
+    if value.value().is_empty() {
+        return Err("it has an attribute without a value");
+    }
     if !is_valid {
         return Err("it has characters that its attribute does not allow");
     }

@@ -12,8 +12,7 @@ pub(super) const MAX_PEM: usize = 256 * 1024;
 ///
 /// Returns the label and the DER bytes.
 pub(super) fn decode_one(pem: &[u8], item: Item) -> Result<(&str, Zeroizing<Vec<u8>>), Error> {
-    let mut found = blocks(pem, item)?
-        .filter(|block| !matches!(block, Ok(block) if !item.labels().contains(&block.label)));
+    let mut found = blocks_of(pem, item)?;
     let block = found.next().ok_or(Error::NotFound { item })??;
     match found.next() {
         None => Ok((block.label, block.decode(item)?)),
@@ -24,8 +23,7 @@ pub(super) fn decode_one(pem: &[u8], item: Item) -> Result<(&str, Zeroizing<Vec<
 
 /// Decodes every block of this kind, in the order of the text; other blocks are skipped.
 pub(super) fn decode_all(pem: &[u8], item: Item) -> Result<Vec<Zeroizing<Vec<u8>>>, Error> {
-    blocks(pem, item)?
-        .filter(|block| !matches!(block, Ok(block) if !item.labels().contains(&block.label)))
+    blocks_of(pem, item)?
         .map(|block| block?.decode(item))
         .collect()
 }
@@ -75,6 +73,17 @@ impl Block<'_> {
         decoder.decode(&mut der).map_err(damaged)?;
         Ok(der)
     }
+}
+
+fn blocks_of(
+    pem: &[u8],
+    item: Item,
+) -> Result<impl Iterator<Item = Result<Block<'_>, Error>>, Error> {
+    let is_of_kind = move |block: &Result<Block<'_>, Error>| match block {
+        Ok(block) => item.has_label(block.label),
+        Err(_) => true,
+    };
+    Ok(blocks(pem, item)?.filter(is_of_kind))
 }
 
 /// The blocks of a PEM text; text between them is ignored (RFC 7468 section 2).

@@ -10,7 +10,7 @@ use crate::sm2::{self, PublicKey, SignDigest, Signature};
 /// The longest certificate or request that is read, in bytes.
 pub(super) const MAX_SIGNED: usize = 64 * 1024;
 
-/// SM2 with SM3 as we write it: parameters absent (GB/T 33560 leaves them out).
+/// SM2 with SM3 as we write it: parameters absent.
 pub(super) const SM2_WITH_SM3: AlgorithmIdentifierRef<'static> = AlgorithmIdentifier {
     oid: sm2::SIGN_WITH_SM3_OID,
     parameters: None,

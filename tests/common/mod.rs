@@ -1,6 +1,9 @@
 //! Certificates, configurations and an in-memory wire for tests of the TLS 1.3 provider.
 #![allow(dead_code, missing_docs, unreachable_pub)]
 
+pub mod faulty;
+pub mod international;
+
 use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
@@ -8,8 +11,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    ClientConfig, ClientConnection, ConnectionCommon, Error, RootCertStore, ServerConfig,
-    ServerConnection, SideData,
+    AlertDescription, ClientConfig, ClientConnection, ConnectionCommon, Error, RootCertStore,
+    ServerConfig, ServerConnection, SideData,
 };
 use shangmi::pki::{Ca, Leaf, Validity};
 use shangmi::random::SystemRandom;
@@ -177,4 +180,12 @@ pub fn deliver<D: SideData>(to: &mut ConnectionCommon<D>, mut bytes: &[u8]) -> R
         to.process_new_packets()?;
     }
     Ok(())
+}
+
+/// The alert that a side received.
+pub fn alert(error: &Option<Error>) -> Option<AlertDescription> {
+    match error {
+        Some(Error::AlertReceived(alert)) => Some(*alert),
+        _ => None,
+    }
 }

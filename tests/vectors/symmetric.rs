@@ -25,12 +25,12 @@ pub(crate) struct Hash {
 pub(crate) fn sm3(case: &Hash, _valid: bool) -> Outcome {
     let message = case.m.repeat(case.repeat);
     same(shangmi::sm3::digest(&message), &case.digest, "digest")?;
-    // In pieces of every length up to a block and a bit.
-    for piece in 1..=65 {
+    // In pieces around the size of a block.
+    for piece in [1, 7, 63, 64, 65, 1000] {
         let mut hash = Sm3::new();
-        message
-            .chunks(piece.max(message.len() / 100))
-            .for_each(|chunk| Digest::update(&mut hash, chunk));
+        for chunk in message.chunks(piece) {
+            Digest::update(&mut hash, chunk);
+        }
         same(hash.finalize(), &case.digest, "digest of the pieces")?;
     }
     Ok(())

@@ -6,6 +6,8 @@ mod common;
 mod connections;
 mod handshake;
 mod heap;
+mod key_files;
+mod token;
 mod types;
 
 #[global_allocator]

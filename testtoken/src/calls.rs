@@ -306,7 +306,6 @@ pub(crate) unsafe extern "C" fn C_GetAttributeValue(
     count: CK_ULONG,
 ) -> CK_RV {
     with_session(session, "C_GetAttributeValue", |_, token| {
-        token.publish_calls();
         let object = token.object(object)?;
         if template.is_null() {
             return Err(CKR_ARGUMENTS_BAD);
@@ -362,6 +361,7 @@ pub(crate) unsafe extern "C" fn C_FindObjectsInit(
         if session.found.is_some() {
             return Err(CKR_OPERATION_ACTIVE);
         }
+        token.publish_calls();
         // SAFETY: by the contract of this module's functions.
         session.found = Some(token.find(&unsafe { attributes(template, count)? }));
         Ok(())

@@ -176,7 +176,7 @@ impl TestToken {
         let line = str::from_utf8(report)?
             .lines()
             .find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
-        Ok(line.unwrap_or("0").parse()?)
+        Ok(line.unwrap_or("0").trim().parse()?)
     }
 
     /// Works in a logged-in session, and leaves the login as it was.

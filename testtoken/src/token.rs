@@ -191,14 +191,15 @@ impl Token {
         *self.calls.entry(function).or_default() += 1;
     }
 
-    /// Brings the data object [`CALLS_LABEL`] up to date: one `function=count` a line.
+    /// Brings the data object [`CALLS_LABEL`] up to date: one `function=count` a line, the counts of one width
+    /// so that a reader who asks for the length first finds it unchanged.
     pub(crate) fn publish_calls(&mut self) {
         let mut report = String::new();
         for (function, count) in &self.calls {
-            _ = writeln!(report, "{function}={count}");
+            _ = writeln!(report, "{function}={count:20}");
         }
         let failures = self.user_pin.as_ref().map_or(0, |pin| pin.failures);
-        _ = writeln!(report, "wrong user PINs in a row={failures}");
+        _ = writeln!(report, "wrong user PINs in a row={failures:20}");
         self.objects
             .insert(CALLS, Object::data(CALLS_LABEL, report.into_bytes()));
     }

@@ -15,7 +15,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
-use cryptoki_sys::{CK_FUNCTION_LIST, CK_MECHANISM, CK_MECHANISM_TYPE, CK_ULONG};
+use cryptoki_sys::{CK_FUNCTION_LIST, CK_MECHANISM, CK_MECHANISM_TYPE, CK_SLOT_ID, CK_ULONG};
 
 /// Room for a signature in bytes: RSA of 8192 bits.
 pub(super) const MAX_SIGNATURE: usize = 1024;
@@ -55,7 +55,7 @@ impl Raw {
             .functions
             .C_GetMechanismList
             .ok_or(cryptoki::error::Error::NullFunctionPointer)?;
-        let slot = slot.id().try_into()?;
+        let slot = CK_SLOT_ID::from(slot);
         let mut count: CK_ULONG = 0;
         // SAFETY: a null list asks for the count alone (PKCS#11 2.40, 5.2).
         let rv = unsafe { get(slot, ptr::null_mut(), &mut count) };

@@ -31,8 +31,8 @@ impl SigningKey for TokenKey {
 
     fn algorithm(&self) -> SignatureAlgorithm {
         match self.kind() {
-            // The low byte of sm2sig_sm3, as in TLS 1.2's pairs of hash and signature.
-            KeyKind::Sm2 => SignatureAlgorithm::Unknown(SM2SIG_SM3.to_be_bytes()[1]),
+            // A private-use number: TLS 1.2 has none for SM2, and TLS 1.3 does not ask.
+            KeyKind::Sm2 => SignatureAlgorithm::Unknown(0xe0),
             KeyKind::EcdsaP256 | KeyKind::EcdsaP384 => SignatureAlgorithm::ECDSA,
             KeyKind::Rsa => SignatureAlgorithm::RSA,
         }
