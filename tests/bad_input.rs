@@ -1,6 +1,8 @@
 //! Truncated, oversized, reordered and altered handshakes: a typed error, an alert on the wire,
 //! never a panic and never a completed handshake.
 
+#![cfg(feature = "international")] // the default
+
 mod common;
 
 use std::io::{self, Cursor, Read, Write};

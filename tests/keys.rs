@@ -1,5 +1,7 @@
 //! Private keys and certificates of every kind that the providers load or verify.
 
+#![cfg(feature = "international")] // the default
+
 mod common;
 
 use std::sync::Arc;
@@ -27,6 +29,7 @@ type Loaded = Result<Arc<dyn SigningKey>, Error>;
 fn sm2_keys_from_pkcs8_and_sec1_in_der_and_pem() {
     let key = secret_key();
     let spki = pki::key::public_key_to_spki(key.public_key()).unwrap();
+    let private = hex(&key.to_bytes().as_bytes()[..8]);
     let pkcs8 = pki::key::to_pkcs8_der(&key).unwrap();
     let sec1 = pki::key::to_sec1_der(&key).unwrap();
     let pem = pki::key::to_pkcs8_pem(&key).unwrap();
@@ -49,9 +52,13 @@ fn sm2_keys_from_pkcs8_and_sec1_in_der_and_pem() {
                 SignatureScheme::ED25519,
             ];
             assert!(loaded.choose_scheme(&others).is_none());
-            assert!(!format!("{loaded:?}").contains("secret"));
+            assert!(!format!("{loaded:?}").contains(&private));
         }
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[test]
@@ -73,6 +80,19 @@ fn keys_that_are_refused_name_the_cause() {
     let own = tls13::Error::find(&error).unwrap();
     assert!(matches!(own, tls13::Error::RsaKeyInSoftware));
     assert!(own.to_string().contains("RUSTSEC-2023-0071"));
+
+    // A P-256 key whose private value is zero.
+    let mut zero = p256.secret_der().to_vec();
+    let value = zero
+        .windows(2)
+        .position(|bytes| bytes == [0x04, 0x20])
+        .unwrap()
+        + 2;
+    zero[value..value + 32].fill(0);
+    let zero = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(zero));
+    let error = load(&tls13::mixed(), &zero).unwrap_err();
+    let own = tls13::Error::find(&error).unwrap();
+    assert!(matches!(own, tls13::Error::EcdsaKey), "{own:?}");
 
     for provider in [
         tls13::strict(),
@@ -240,5 +260,29 @@ fn layering_twice_adds_nothing_and_fips_is_never_claimed() {
     ));
     for provider in [once, tls13::strict(), tls13::mixed()] {
         assert!(!provider.fips());
+    }
+}
+
+/// CFCA sends them; RFC 8998 and we leave them out.
+#[test]
+fn certificates_with_null_parameters() {
+    let key = secret_key();
+    let ca = ca_with("root", copy_of(&key));
+    let again = |own: Arc<CertifiedKey>| {
+        let certificate = signed::with_null_parameters(&own.cert[0], &key);
+        assert_ne!(certificate, own.cert[0]);
+        tls13::certified_key(vec![certificate], own.key.clone()).unwrap()
+    };
+    let mut roots = RootCertStore::empty();
+    roots
+        .add(signed::with_null_parameters(&der(&ca), &key))
+        .unwrap();
+    let roots = Arc::new(roots);
+    for provider in [strict(), mixed(), Arc::new(tls13::layered(international()))] {
+        Pair::new(
+            client_config(&provider, &roots, Some(again(issue(&ca, &client_leaf())))),
+            server_config(&provider, Some(&roots), again(issue(&ca, &server_leaf()))),
+        )
+        .handshake();
     }
 }

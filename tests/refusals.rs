@@ -1,6 +1,8 @@
 //! What the TLS 1.3 provider must refuse: the error on the refusing side, and the alert that the
 //! other side sees.
 
+#![cfg(feature = "international")] // the default
+
 mod common;
 
 use std::sync::Arc;
@@ -136,6 +138,48 @@ fn a_certificate_for_another_purpose() {
         |reason| matches!(reason, CertificateError::InvalidPurposeContext { .. }),
         alert(&refused.server),
         AlertDescription::UnsupportedCertificate,
+    );
+}
+
+#[test]
+fn a_revoked_certificate() {
+    let key = secret_key();
+    let ca = ca_with("root", copy_of(&key));
+    let (provider, roots) = (strict(), roots(&ca));
+    let (revoked, other) = (issue(&ca, &server_leaf()), issue(&ca, &server_leaf()));
+    let connect = |list, server| {
+        let verifier = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone())
+            .with_crls([list])
+            .allow_unknown_revocation_status()
+            .build()
+            .unwrap();
+        let verifier = tls13::checked_server_verifier(verifier);
+        let client = tls13::client_config(provider.clone(), verifier).unwrap();
+        Pair::new(
+            client.with_no_client_auth(),
+            server_config(&provider, None, server),
+        )
+    };
+    let list = || signed::revoking(&revoked.cert[0], &key);
+    connect(list(), other).handshake();
+    let refused = connect(list(), revoked.clone()).refusal();
+    assert_certificate_refused(
+        refused.client,
+        |reason| matches!(reason, CertificateError::Revoked),
+        alert(&refused.server),
+        AlertDescription::CertificateRevoked,
+    );
+
+    // A list that someone else signed.
+    let forged = signed::revoking(&revoked.cert[0], &secret_key());
+    let refused = connect(forged, revoked.clone()).refusal();
+    assert!(matches!(
+        refused.client,
+        Some(Error::InvalidCertRevocationList(_))
+    ));
+    assert_eq!(
+        alert(&refused.server),
+        Some(AlertDescription::HandshakeFailure)
     );
 }
 

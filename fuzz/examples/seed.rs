@@ -2,16 +2,13 @@
 //! certificates and messages made for it. Run it once a target or a vector file is added:
 //! `cargo run --manifest-path fuzz/Cargo.toml --example seed`.
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
-
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use common::{Pair, deliver, written};
 use serde_json::Value;
 use shangmi::pki::{Leaf, Request, key};
 use shangmi::sm2::SecretKey;
+use shangmi_fuzz::{deliver, pair, sent};
 
 fn main() {
     let secret = SecretKey::from_bytes(&[7; 32]).unwrap();
@@ -58,7 +55,7 @@ fn key_files(secret: &SecretKey) {
 }
 
 fn certificates(secret: &SecretKey) {
-    let ca = common::ca("Example CA");
+    let ca = shangmi_fuzz::ca("Example CA");
     let leaf = Leaf::server("server.example").ip([127, 0, 0, 1].into());
     let (root, server) = (
         ca.certificate(),
@@ -77,20 +74,11 @@ fn certificates(secret: &SecretKey) {
 
 /// A ClientHello, a server's first flight, and alterations of either.
 fn handshakes() {
-    let (provider, ca) = (common::strict(), common::ca("fuzz"));
-    let roots = common::roots(&ca);
-    let own = common::issue(&ca, &common::server_leaf());
-    let mut pair = Pair::new(
-        common::client_config(&provider, &roots, None),
-        common::server_config(&provider, None, own),
-    );
-    let hello = written(&mut pair.client);
+    let (mut client, mut server) = pair();
+    let hello = sent(&mut client);
     keep("tls_handshake", &[&[0], &hello[..]].concat());
-    deliver(&mut pair.server, &hello).unwrap();
-    keep(
-        "tls_handshake",
-        &[&[1], &written(&mut pair.server)[..]].concat(),
-    );
+    deliver(&mut server, &hello).unwrap();
+    keep("tls_handshake", &[&[1], &sent(&mut server)[..]].concat());
     keep("tls_handshake", &[2]);
     for flight in 0..3 {
         for offset in (0..hello.len() as u16).step_by(40) {

@@ -53,8 +53,8 @@ impl Stack {
         let root = peers_dir();
         create_dir(&root)?;
 
-        // Tests run in parallel, in several processes: one of them builds, the others wait.
-        let lock = root.join(format!("{self}.lock"));
+        // Tests run in parallel, in several processes: one of them builds, one stack at a time.
+        let lock = root.join("lock");
         let guard = File::create(&lock).map_err(|e| Error::Io(lock.clone(), e))?;
         guard.lock().map_err(|e| Error::Io(lock, e))?;
 

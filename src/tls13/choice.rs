@@ -30,6 +30,35 @@ pub fn offers_sm(hello: &ClientHello<'_>) -> bool {
 /// With blocking I/O, read the ClientHello through [`rustls::server::Acceptor`], then call
 /// `accepted.into_connection(choice.config_for(&accepted.client_hello()))`; with tokio-rustls, use
 /// `LazyConfigAcceptor` and `start.into_stream(choice.config_for(&start.client_hello()))`.
+///
+/// ```no_run
+/// use rustls::server::{Acceptor, ServerConnection};
+/// # use shangmi::tls13::Choice;
+///
+/// fn accept(choice: &Choice, mut tcp: std::net::TcpStream) -> std::io::Result<ServerConnection> {
+///     let mut acceptor = Acceptor::default();
+///     let accepted = loop {
+///         if acceptor.read_tls(&mut tcp)? == 0 {
+///             return Err(std::io::ErrorKind::UnexpectedEof.into());
+///         }
+///         match acceptor.accept() {
+///             Ok(None) => continue,
+///             Ok(Some(accepted)) => break accepted,
+///             Err((error, mut alert)) => {
+///                 alert.write_all(&mut tcp)?;
+///                 return Err(std::io::Error::other(error));
+///             }
+///         }
+///     };
+///     let config = choice.config_for(&accepted.client_hello());
+///     accepted.into_connection(config).map_err(|(error, mut alert)| {
+///         match alert.write_all(&mut tcp) {
+///             Ok(()) => std::io::Error::other(error),
+///             Err(error) => error,
+///         }
+///     })
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Choice {
     sm: Arc<ServerConfig>,

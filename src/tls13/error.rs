@@ -25,8 +25,10 @@ pub enum Error {
     NoCertificate,
     /// The certificate holds another public key than the private key's.
     KeyMismatch,
-    /// A private key is neither PKCS#8 nor SEC1, or not of a supported algorithm.
+    /// A private key is not an SM2 key in PKCS#8 or SEC1.
     Key(pki::Error),
+    /// A P-256 or P-384 private key is malformed or out of range.
+    EcdsaKey,
     /// RSA private keys are not used in software.
     RsaKeyInSoftware,
     /// A signature was not made.
@@ -109,6 +111,9 @@ impl fmt::Display for Error {
                  the chain begins with the own certificate",
             ),
             Self::Key(error) => error.fmt(f),
+            Self::EcdsaKey => f.write_str(
+                "the ECDSA private key is not a valid key of the curve that its file names",
+            ),
             Self::RsaKeyInSoftware => f.write_str(
                 "RSA private keys are not used in software, where their timing can betray them \
                  (RUSTSEC-2023-0071): use an ECDSA key, a token, or layered() over a provider \

@@ -47,10 +47,8 @@ struct Exchange {
 
 impl ActiveKeyExchange for Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
-        let [0x04, coordinates @ ..] = peer else {
-            return Err(PeerMisbehaved::InvalidKeyShare.into());
-        };
-        if coordinates.len() != 64 {
+        // RFC 8446 4.2.8.2: uncompressed points only.
+        if peer.first() != Some(&0x04) {
             return Err(PeerMisbehaved::InvalidKeyShare.into());
         }
         let peer = PublicKey::from_sec1(peer).map_err(|_| PeerMisbehaved::InvalidKeyShare)?;

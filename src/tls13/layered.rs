@@ -8,8 +8,10 @@ use rustls::SignatureScheme;
 use rustls::crypto::{CryptoProvider, KeyProvider, WebPkiSupportedAlgorithms};
 use rustls::sign::SigningKey;
 
+use super::Error;
 use super::provider::{sm2_signing_key, strict};
 use super::verify::SM2SIG_SM3;
+use crate::pki;
 
 /// Puts the strict set before the algorithms of `base`: ring's, aws-lc-rs's, its FIPS form, or any
 /// other provider's.
@@ -112,6 +114,13 @@ impl KeyProvider for LayeredKeys {
         &self,
         key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        sm2_signing_key(&key).or_else(|_| self.base.load_private_key(key))
+        match sm2_signing_key(&key) {
+            Ok(key) => Ok(key),
+            Err(Error::Key(
+                pki::Error::UnsupportedAlgorithm { .. } | pki::Error::UnsupportedCurve { .. },
+            )) => self.base.load_private_key(key),
+            // What neither can read is reported with our cause, which names it.
+            Err(cause) => self.base.load_private_key(key).map_err(|_| cause.into()),
+        }
     }
 }

@@ -3,7 +3,6 @@
 use pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 use rustls::SignatureScheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
-
 use signature::Verifier as _;
 
 use super::key_usage;
@@ -19,8 +18,8 @@ pub static SM2_ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms
     mapping: &[(SM2SIG_SM3, HANDSHAKE)],
 };
 
-/// What signs certificates and CRLs. Parameters of the signature algorithm are absent by RFC 5758's
-/// custom; some authorities, CFCA among them, send NULL.
+/// Signatures on certificates and CRLs. The algorithm's parameters are absent, as RFC 5758 has it
+/// for ECDSA; some authorities, CFCA among them, send NULL.
 pub(super) static CERTIFICATE: &dyn SignatureVerificationAlgorithm = &Sm2Verification {
     ids: &[sm2::DEFAULT_ID],
     signature_algorithm: SM2_WITH_SM3,
@@ -32,8 +31,8 @@ pub(super) static CERTIFICATE_NULL: &dyn SignatureVerificationAlgorithm = &Sm2Ve
     place: Place::Certificate,
 };
 
-/// rustls 0.23 tries only the first of these on a TLS 1.3 CertificateVerify. None of them knows the
-/// signature algorithm of a certificate: this list is for CertificateVerify alone.
+/// Signatures in CertificateVerify, of which rustls 0.23 tries the first entry only. It must not
+/// stand among the algorithms for certificates: the signer ID is another.
 pub(super) static HANDSHAKE: &[&dyn SignatureVerificationAlgorithm] = &[&Sm2Verification {
     ids: &[sm2::TLS13_ID],
     signature_algorithm: SM2_WITH_SM3,

@@ -15,11 +15,12 @@ use rustls::{
 use shangmi::tls13::{self, CURVE_SM2_GROUP, SM4_GCM_SM3_SUITE};
 
 type Fault = Box<dyn FnOnce(Vec<u8>) -> Vec<u8>>;
+type ShareFault = fn(Vec<u8>) -> Vec<u8>;
 
 thread_local! {
     static FAULT: RefCell<Option<Fault>> = const { RefCell::new(None) };
     static FLIGHT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    static SHARE: Cell<Option<fn(Vec<u8>) -> Vec<u8>>> = const { Cell::new(None) };
+    static SHARE: Cell<Option<ShareFault>> = const { Cell::new(None) };
 }
 
 /// The strict provider with TLS_SM4_GCM_SM3 of a peer that commits faults.
@@ -52,7 +53,7 @@ pub fn last_flight() -> Vec<u8> {
 }
 
 /// On this thread, the next key share of a faulty peer is altered.
-pub fn alter_next_share(fault: fn(Vec<u8>) -> Vec<u8>) {
+pub fn alter_next_share(fault: ShareFault) {
     SHARE.set(Some(fault));
 }
 

@@ -3,6 +3,7 @@
 
 pub mod faulty;
 pub mod international;
+pub mod signed;
 
 use std::sync::Arc;
 
@@ -26,7 +27,16 @@ pub fn secret_key() -> SecretKey {
 }
 
 pub fn ca(name: &str) -> Ca {
-    Ca::self_signed(&format!("CN={name}"), secret_key(), Validity::days(30)).unwrap()
+    ca_with(name, secret_key())
+}
+
+pub fn ca_with(name: &str, key: SecretKey) -> Ca {
+    Ca::self_signed(&format!("CN={name}"), key, Validity::days(30)).unwrap()
+}
+
+/// The same key again, for what an authority of the library does not sign.
+pub fn copy_of(key: &SecretKey) -> SecretKey {
+    SecretKey::from_bytes(key.to_bytes().as_bytes()).unwrap()
 }
 
 pub fn roots(ca: &Ca) -> Arc<RootCertStore> {
@@ -108,7 +118,7 @@ pub struct Pair {
 }
 
 /// What each side said when a handshake failed.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Refused {
     pub client: Option<Error>,
     pub server: Option<Error>,
@@ -124,11 +134,8 @@ impl Pair {
     }
 
     /// Carries bytes to and fro until both sides are quiet.
-    pub fn run(&mut self) -> Result<(), Refused> {
-        let mut refused = Refused {
-            client: None,
-            server: None,
-        };
+    pub fn run(&mut self) -> Result<(), Box<Refused>> {
+        let mut refused = Box::<Refused>::default();
         loop {
             let to_server = written(&mut self.client);
             let to_client = written(&mut self.server);
@@ -142,13 +149,10 @@ impl Pair {
                 refused.client = deliver(&mut self.client, &to_client).err();
             }
         }
-        match refused {
-            Refused {
-                client: None,
-                server: None,
-            } => Ok(()),
-            _ => Err(refused),
+        if refused.client.is_some() || refused.server.is_some() {
+            return Err(refused);
         }
+        Ok(())
     }
 
     /// Runs the handshake and says that it is complete.
@@ -160,7 +164,7 @@ impl Pair {
 
     /// Runs the handshake and says how it failed.
     pub fn refusal(mut self) -> Refused {
-        self.run().expect_err("the handshake must be refused")
+        *self.run().expect_err("the handshake must be refused")
     }
 }
 

@@ -21,7 +21,7 @@ const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 /// Loads a P-256 or P-384 key from PKCS#8 or SEC1; `None` for a key that is neither.
 ///
 /// # Errors
-/// [`Error::RsaKeyInSoftware`] for an RSA key.
+/// [`Error::RsaKeyInSoftware`] for an RSA key, [`Error::EcdsaKey`] for one that is damaged.
 pub(super) fn ecdsa_signing_key(
     key: &PrivateKeyDer<'_>,
 ) -> Result<Option<Arc<dyn SigningKey>>, Error> {
@@ -43,18 +43,19 @@ pub(super) fn ecdsa_signing_key(
         _ => None,
     };
     Ok(match curve {
-        Some(P256) => load::<p256::SecretKey>(key).map(|key| ecdsa::<P256Key>(key.into())),
-        Some(P384) => load::<p384::SecretKey>(key).map(|key| ecdsa::<P384Key>(key.into())),
+        Some(P256) => Some(ecdsa::<P256Key>(load::<p256::SecretKey>(key)?.into())),
+        Some(P384) => Some(ecdsa::<P384Key>(load::<p384::SecretKey>(key)?.into())),
         _ => None,
     })
 }
 
-fn load<K: DecodePrivateKey + DecodeEcPrivateKey>(key: &PrivateKeyDer<'_>) -> Option<K> {
-    match key {
+fn load<K: DecodePrivateKey + DecodeEcPrivateKey>(key: &PrivateKeyDer<'_>) -> Result<K, Error> {
+    let key = match key {
         PrivateKeyDer::Pkcs8(der) => K::from_pkcs8_der(der.secret_pkcs8_der()).ok(),
         PrivateKeyDer::Sec1(der) => K::from_sec1_der(der.secret_sec1_der()).ok(),
         _ => None,
-    }
+    };
+    key.ok_or(Error::EcdsaKey)
 }
 
 type P256Key = p256::ecdsa::SigningKey;
