@@ -13,6 +13,9 @@ use super::{Error, PublicKey, SecretKey};
 use crate::secret::{Secret, SecretBytes};
 use crate::sm3::Sm3;
 
+/// The longest plaintext in bytes, 128 MiB: with room to spare, what DER lengths can express here.
+pub const MAX_PLAINTEXT_LEN: usize = 1 << 27;
+
 /// The encoding of a ciphertext.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -41,19 +44,17 @@ struct DerCiphertext<'a> {
     c2: &'a OctetStringRef,
 }
 
-/// Encrypts `plaintext`, at least one byte, for `key` (GB/T 32918.4, 6.1).
+/// Encrypts `plaintext`, 1 to [`MAX_PLAINTEXT_LEN`] bytes, for `key` (GB/T 32918.4, 6.1).
 ///
 /// # Errors
-/// [`Error::EmptyPlaintext`], or [`Error::Random`] if `rng` fails.
+/// [`Error::PlaintextLength`] for any other length, [`Error::Random`] if `rng` fails.
 pub fn encrypt<R: TryCryptoRng + ?Sized>(
     key: &PublicKey,
     plaintext: &[u8],
     format: Format,
     rng: &mut R,
 ) -> Result<Vec<u8>, Error> {
-    if plaintext.is_empty() {
-        return Err(Error::EmptyPlaintext);
-    }
+    check_length(plaintext)?;
     let mut candidate = Secret::<32>::zeroed();
     loop {
         rng.try_fill_bytes(candidate.as_mut_bytes())
@@ -71,16 +72,14 @@ pub fn encrypt<R: TryCryptoRng + ?Sized>(
 ///
 /// # Errors
 /// [`Error::Random`] if `k` is not in 1..n or must be replaced (GB/T 32918.4, 6.1 A5);
-/// [`Error::EmptyPlaintext`].
+/// [`Error::PlaintextLength`].
 pub fn encrypt_with_nonce(
     key: &PublicKey,
     plaintext: &[u8],
     k: &[u8; 32],
     format: Format,
 ) -> Result<Vec<u8>, Error> {
-    if plaintext.is_empty() {
-        return Err(Error::EmptyPlaintext);
-    }
+    check_length(plaintext)?;
     let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::Random)?);
     encrypt_with(key, plaintext, &k, format).ok_or(Error::Random)
 }
@@ -98,6 +97,13 @@ impl Decrypt for SecretKey {
             return Err(Error::InvalidCiphertext);
         }
         Ok(text)
+    }
+}
+
+fn check_length(plaintext: &[u8]) -> Result<(), Error> {
+    match plaintext.len() {
+        1..=MAX_PLAINTEXT_LEN => Ok(()),
+        _ => Err(Error::PlaintextLength),
     }
 }
 
@@ -147,8 +153,10 @@ fn join(c1: &[u8; 65], c3: &[u8; 32], c2: &[u8], format: Format) -> Vec<u8> {
                 }
                 .to_der()
             };
-            // DER lengths end at 256 MiB, far beyond what anyone encrypts with a public key.
-            encode().unwrap_or_default()
+            match encode() {
+                Ok(der) => der,
+                Err(error) => unreachable!("MAX_PLAINTEXT_LEN keeps it within DER: {error}"),
+            }
         }
     }
 }

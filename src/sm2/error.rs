@@ -16,8 +16,8 @@ pub enum Error {
     InvalidSignature,
     /// The ciphertext is malformed, was altered, or is for another key.
     InvalidCiphertext,
-    /// There is nothing to encrypt: SM2 encrypts at least one byte.
-    EmptyPlaintext,
+    /// SM2 encrypts 1 to [`MAX_PLAINTEXT_LEN`](super::encryption::MAX_PLAINTEXT_LEN) bytes.
+    PlaintextLength,
     /// The signer ID is longer than [`MAX_ID_LEN`](super::MAX_ID_LEN) bytes.
     IdTooLong,
     /// The agreed point is infinity, or the key length asked for is 0: the peer's keys are unusable.
@@ -44,7 +44,7 @@ impl fmt::Display for Error {
             Self::InvalidCiphertext => {
                 f.write_str("the SM2 ciphertext is malformed, was altered, or is for another key")
             }
-            Self::EmptyPlaintext => f.write_str("SM2 encrypts at least one byte"),
+            Self::PlaintextLength => f.write_str("SM2 encrypts 1 byte to 128 MiB"),
             Self::IdTooLong => f.write_str("an SM2 signer ID has at most 8191 bytes"),
             Self::AgreementFailed => {
                 f.write_str("the SM2 key agreement gave no key: the peer's keys are unusable")

@@ -164,9 +164,14 @@ fn encryption_round_trips_and_any_change_is_noticed() {
             );
         }
         assert!(random_key().decrypt(&sealed, format).is_err());
+        let too_long = vec![0; encryption::MAX_PLAINTEXT_LEN + 1];
+        assert!(matches!(
+            encrypt(key.public_key(), &too_long, format, &mut SystemRandom),
+            Err(Error::PlaintextLength)
+        ));
         assert!(matches!(
             encrypt(key.public_key(), b"", format, &mut SystemRandom),
-            Err(Error::EmptyPlaintext)
+            Err(Error::PlaintextLength)
         ));
     }
 }
