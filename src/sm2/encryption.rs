@@ -4,7 +4,7 @@ use der::asn1::{OctetStringRef, UintRef};
 use der::{Decode, Encode, Sequence};
 use digest::Digest;
 use rand_core::TryCryptoRng;
-use subtle::ConstantTimeEq;
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::arithmetic::{Point, Scalar, nonzero_scalar};
@@ -91,12 +91,12 @@ impl Decrypt for SecretKey {
             .mul(self.scalar())
             .ok_or(Error::InvalidCiphertext)?
             .secret_coordinates();
-        let mut text = mask(&shared, c2).ok_or(Error::InvalidCiphertext)?;
-        if !bool::from(check_value(&shared, &text).ct_eq(c3)) {
-            text.as_mut_bytes().fill(0);
-            return Err(Error::InvalidCiphertext);
+        let (text, masked) = mask(&shared, c2);
+        // One answer for both reasons, and after the same work (GB/T 32918.4, 7.1 B4 and B6).
+        match bool::from(masked & check_value(&shared, &text).ct_eq(c3)) {
+            true => Ok(text),
+            false => Err(Error::InvalidCiphertext),
         }
-        Ok(text)
     }
 }
 
@@ -111,21 +111,19 @@ fn check_length(plaintext: &[u8]) -> Result<(), Error> {
 fn encrypt_with(key: &PublicKey, plaintext: &[u8], k: &Scalar, format: Format) -> Option<Vec<u8>> {
     let c1 = Point::mul_base(k)?.to_sec1();
     let shared = key.point().mul(k)?.secret_coordinates();
-    let c2 = mask(&shared, plaintext)?;
-    Some(join(&c1, &check_value(&shared, plaintext), &c2, format))
+    let (c2, masked) = mask(&shared, plaintext);
+    bool::from(masked).then(|| join(&c1, &check_value(&shared, plaintext), &c2, format))
 }
 
-/// `data` xor KDF(x2 || y2); `None` if the KDF gave zeros only, which would not encrypt at all.
-fn mask(shared: &Secret<64>, data: &[u8]) -> Option<SecretBytes> {
+/// `data` xor KDF(x2 || y2), and whether that KDF gave anything but zeros, which mask nothing.
+fn mask(shared: &Secret<64>, data: &[u8]) -> (SecretBytes, Choice) {
     let mut out = SecretBytes::zeroed(data.len());
     kdf(&[shared.as_bytes()], out.as_mut_bytes());
-    if out.iter().fold(0, |seen, byte| seen | byte) == 0 {
-        return None;
-    }
+    let any = out.iter().fold(0, |seen, byte| seen | byte);
     for (out, data) in out.as_mut_bytes().iter_mut().zip(data) {
         *out ^= data;
     }
-    Some(out)
+    (out, !any.ct_eq(&0))
 }
 
 /// C3 = SM3(x2 || M || y2).
