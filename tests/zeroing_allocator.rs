@@ -8,7 +8,7 @@ mod connections;
 #[allow(dead_code)]
 mod heap;
 
-use connections::{CLIENT_D, SERVER_D, Secrets, connections};
+use connections::{CLIENT_D, SERVER_D, Secrets, assert_keys_gone, connections};
 use zeroizing_alloc::ZeroAlloc;
 
 #[global_allocator]
@@ -28,5 +28,6 @@ fn connections_free_no_traffic_secret() {
     );
     for (label, secret) in secrets.iter() {
         freed.assert_without(label, secret);
+        assert_keys_gone(&freed, label, secret);
     }
 }

@@ -7,6 +7,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{HandshakeKind, KeyLog};
 use shangmi::pki::{Ca, Leaf};
 use shangmi::sm2::SecretKey;
+use shangmi::sm3::HkdfSm3;
 use shangmi::tls13::{self, Sm2SigningKey};
 
 use crate::common::{self, Pair};
@@ -80,4 +81,29 @@ fn certified(ca: &Ca, leaf: &Leaf, d: &[u8; 32]) -> Arc<CertifiedKey> {
     let key = SecretKey::from_bytes(d).unwrap();
     let chain = vec![ca.issue(leaf, key.public_key()).unwrap().to_der().into()];
     tls13::certified_key(chain, Arc::new(Sm2SigningKey::new(Arc::new(key)))).unwrap()
+}
+
+/// Fails if the key that a traffic secret gives, or the next one, is among the freed bytes.
+pub(crate) fn assert_keys_gone(freed: &Freed, label: &str, secret: &[u8]) {
+    let key = expand_label::<16>(secret, b"key");
+    freed.assert_without(&format!("key of {label}"), &key);
+    // The key after KeyUpdate (RFC 8446, 7.2).
+    let next = expand_label::<32>(secret, b"traffic upd");
+    let key = expand_label::<16>(&next, b"key");
+    freed.assert_without(&format!("key after {label}"), &key);
+}
+
+/// HKDF-Expand-Label with an empty context (RFC 8446, 7.1).
+fn expand_label<const N: usize>(secret: &[u8], label: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    let label_len = [b"tls13 ".len() as u8 + label.len() as u8];
+    let info: [&[u8]; 5] = [
+        &(N as u16).to_be_bytes(),
+        &label_len,
+        b"tls13 ",
+        label,
+        &[0],
+    ];
+    HkdfSm3::from_prk(secret).expand(&info, &mut out).unwrap();
+    out
 }
