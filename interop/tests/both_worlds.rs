@@ -121,6 +121,10 @@ struct Worlds {
 
 impl Worlds {
     fn new(name: &str) -> Self {
+        // Building a stack takes minutes, longer than a server waits for its client.
+        for stack in Stack::ALL {
+            stack.peer().unwrap();
+        }
         let p256 = chain::scratch(&format!("both/{name}/p256")).unwrap();
         peer::make_chain(Stack::OpenSsl, &p256, &["--kind", "p256"]).unwrap();
         Self {

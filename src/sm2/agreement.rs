@@ -39,8 +39,8 @@ pub trait Agree: Send + Sync {
     /// one agreement, and the peer's keys (GB/T 32918.3, 6.1).
     ///
     /// # Errors
-    /// [`Error::IdTooLong`], and [`Error::AgreementFailed`] if the common point is infinity or
-    /// `key_len` is 0.
+    /// [`Error::IdTooLong`], and [`Error::KeyLength`] if `key_len` is 0, and
+    /// [`Error::AgreementFailed`] if the common point is infinity.
     fn agree(
         &self,
         role: Role,
@@ -85,7 +85,7 @@ impl Agree for SecretKey {
         key_len: usize,
     ) -> Result<Agreement, Error> {
         if key_len == 0 {
-            return Err(Error::AgreementFailed);
+            return Err(Error::KeyLength);
         }
         // t = d + x1' r, and the common point is [t](P + [x2']R); the cofactor is 1.
         let x_own = truncated_x(ephemeral.public_key());

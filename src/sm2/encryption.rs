@@ -71,7 +71,7 @@ pub fn encrypt<R: TryCryptoRng + ?Sized>(
 /// Encrypts with the nonce `k`, 32 big-endian bytes: for known-answer tests.
 ///
 /// # Errors
-/// [`Error::Random`] if `k` is not in 1..n or must be replaced (GB/T 32918.4, 6.1 A5);
+/// [`Error::UnusableNonce`] if `k` is not in 1..n or must be replaced (GB/T 32918.4, 6.1 A5);
 /// [`Error::PlaintextLength`].
 pub fn encrypt_with_nonce(
     key: &PublicKey,
@@ -80,8 +80,8 @@ pub fn encrypt_with_nonce(
     format: Format,
 ) -> Result<Vec<u8>, Error> {
     check_length(plaintext)?;
-    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::Random)?);
-    encrypt_with(key, plaintext, &k, format).ok_or(Error::Random)
+    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::UnusableNonce)?);
+    encrypt_with(key, plaintext, &k, format).ok_or(Error::UnusableNonce)
 }
 
 impl Decrypt for SecretKey {

@@ -20,8 +20,12 @@ pub enum Error {
     PlaintextLength,
     /// The signer ID is longer than [`MAX_ID_LEN`](super::MAX_ID_LEN) bytes.
     IdTooLong,
-    /// The agreed point is infinity, or the key length asked for is 0: the peer's keys are unusable.
+    /// The agreed point is infinity: the peer's keys are unusable.
     AgreementFailed,
+    /// A key of 0 bytes was asked for.
+    KeyLength,
+    /// A chosen nonce is not in 1..n, or the standard wants another one for this message.
+    UnusableNonce,
     /// The random generator failed; nothing was computed.
     Random,
     /// A key outside this process (an HSM's) did not answer; the source names the call.
@@ -48,6 +52,10 @@ impl fmt::Display for Error {
             Self::IdTooLong => f.write_str("an SM2 signer ID has at most 8191 bytes"),
             Self::AgreementFailed => {
                 f.write_str("the SM2 key agreement gave no key: the peer's keys are unusable")
+            }
+            Self::KeyLength => f.write_str("an agreed key has at least one byte"),
+            Self::UnusableNonce => {
+                f.write_str("the chosen SM2 nonce is not in 1..n or must be replaced by another")
             }
             Self::Random => f.write_str("the random generator failed"),
             Self::KeyUnavailable(cause) => write!(f, "the SM2 key did not answer: {cause}"),

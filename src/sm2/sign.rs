@@ -102,14 +102,14 @@ pub fn verify_digest(key: &PublicKey, e: &[u8; 32], signature: &Signature) -> Re
 /// Signs e with the nonce `k`, 32 big-endian bytes: for known-answer tests.
 ///
 /// # Errors
-/// [`Error::Random`] if `k` is not in 1..n or must be replaced (GB/T 32918.2, 6.1 A5-A6).
+/// [`Error::UnusableNonce`] if `k` is not in 1..n or must be replaced (GB/T 32918.2, 6.1 A5-A6).
 pub fn sign_digest_with_nonce(
     key: &SecretKey,
     e: &[u8; 32],
     k: &[u8; 32],
 ) -> Result<Signature, Error> {
-    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::Random)?);
-    sign_with(&*key.inverse_of_one_plus_d()?, e, &k).ok_or(Error::Random)
+    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::UnusableNonce)?);
+    sign_with(&*key.inverse_of_one_plus_d()?, e, &k).ok_or(Error::UnusableNonce)
 }
 
 /// Draws nonces until one gives a signature, which the first one does but for a chance of 2^-32.

@@ -226,7 +226,7 @@ fn both_ends_of_the_agreement_confirm_the_same_key() {
     assert_eq!(of_a.responder_confirmation(), of_b.responder_confirmation());
     assert_eq!(of_a.initiator_confirmation(), of_b.initiator_confirmation());
     assert_ne!(of_a.initiator_confirmation(), of_a.responder_confirmation());
-    assert!(matches!(agree(0), Err(Error::AgreementFailed)));
+    assert!(matches!(agree(0), Err(Error::KeyLength)));
 }
 
 #[test]

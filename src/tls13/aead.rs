@@ -11,6 +11,8 @@ use rustls::crypto::cipher::{
 };
 use rustls::{ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion};
 
+use crate::secret::wipe_dead_stack;
+
 const TAG_LEN: usize = 16;
 
 type Extract = fn(AeadKey, Iv) -> Result<ConnectionTrafficSecrets, UnsupportedOperationError>;
@@ -44,11 +46,11 @@ where
     A: AeadInOut + AeadCore<NonceSize = U12, TagSize = U16> + KeyInit + Send + Sync + 'static,
 {
     fn encrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageEncrypter> {
-        Box::new(RecordCipher::<A>::new(&key, iv))
+        RecordCipher::<A>::new(&key, iv)
     }
 
     fn decrypter(&self, key: AeadKey, iv: Iv) -> Box<dyn MessageDecrypter> {
-        Box::new(RecordCipher::<A>::new(&key, iv))
+        RecordCipher::<A>::new(&key, iv)
     }
 
     fn key_len(&self) -> usize {
@@ -72,11 +74,19 @@ struct RecordCipher<A> {
 }
 
 impl<A: KeyInit> RecordCipher<A> {
-    fn new(key: &AeadKey, iv: Iv) -> Self {
-        Self {
+    fn new(key: &AeadKey, iv: Iv) -> Box<Self> {
+        let made = Self::on_the_heap(key, iv);
+        // The round keys have been moved on their way to the heap.
+        wipe_dead_stack();
+        made
+    }
+
+    #[inline(never)]
+    fn on_the_heap(key: &AeadKey, iv: Iv) -> Box<Self> {
+        Box::new(Self {
             cipher: A::new_from_slice(key.as_ref()).ok(),
             iv,
-        }
+        })
     }
 }
 

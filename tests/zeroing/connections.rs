@@ -8,10 +8,11 @@ use rustls::{HandshakeKind, KeyLog};
 use shangmi::pki::{Ca, Leaf};
 use shangmi::sm2::SecretKey;
 use shangmi::sm3::HkdfSm3;
+use shangmi::sm4::{KeyInit, Sm4};
 use shangmi::tls13::{self, Sm2SigningKey};
 
 use crate::common::{self, Pair};
-use crate::heap::{Freed, freed_during};
+use crate::heap::{Freed, bytes_of, freed_during};
 
 /// The private keys of both ends.
 pub(crate) const SERVER_D: [u8; 32] = *b"server key: 32 bytes, as below n";
@@ -83,14 +84,18 @@ fn certified(ca: &Ca, leaf: &Leaf, d: &[u8; 32]) -> Arc<CertifiedKey> {
     tls13::certified_key(chain, Arc::new(Sm2SigningKey::new(Arc::new(key)))).unwrap()
 }
 
-/// Fails if the key that a traffic secret gives, or the next one, is among the freed bytes.
+/// Fails if the key that a traffic secret gives, or the next one, is among the freed bytes, as such
+/// or as SM4's round keys, from which it can be computed.
 pub(crate) fn assert_keys_gone(freed: &Freed, label: &str, secret: &[u8]) {
-    let key = expand_label::<16>(secret, b"key");
-    freed.assert_without(&format!("key of {label}"), &key);
-    // The key after KeyUpdate (RFC 8446, 7.2).
+    // The secret after KeyUpdate (RFC 8446, 7.2).
     let next = expand_label::<32>(secret, b"traffic upd");
-    let key = expand_label::<16>(&next, b"key");
-    freed.assert_without(&format!("key after {label}"), &key);
+    for (which, secret) in [("key of", secret), ("key after", &next[..])] {
+        let key = expand_label::<16>(secret, b"key");
+        freed.assert_without(&format!("{which} {label}"), &key);
+        let round_keys = bytes_of(&Sm4::new(&key.into()));
+        assert_eq!(round_keys.len(), 128);
+        freed.assert_without(&format!("round keys, {which} {label}"), &round_keys);
+    }
 }
 
 /// HKDF-Expand-Label with an empty context (RFC 8446, 7.1).
