@@ -231,16 +231,18 @@ impl Met {
         )
     }
 
-    /// Our end refused; the peer read this alert and gave up.
+    /// Our end refused, for the right reason: its error is one that `reason` knows. The peer read this
+    /// alert and gave up.
     ///
     /// # Errors
     /// Says what went otherwise, with all that both ends saw.
-    pub fn we_refused(&self, alert: AlertDescription) -> Result<(), Unexpected> {
-        let told = matches!(
-            self.failure(),
-            Some(Failure::Tls(error)) if !matches!(error, rustls::Error::AlertReceived(_))
-        );
-        self.check(told, "our end did not refuse by itself")?;
+    pub fn we_refused(
+        &self,
+        alert: AlertDescription,
+        reason: impl Fn(&rustls::Error) -> bool,
+    ) -> Result<(), Unexpected> {
+        let ours = matches!(self.failure(), Some(Failure::Tls(error)) if reason(error));
+        self.check(ours, "our end did not refuse for this reason")?;
         self.check(!self.peer.succeeded(), "the peer finished")?;
         self.equal(
             "alert read by the peer",
@@ -348,7 +350,7 @@ impl fmt::Display for Unexpected {
 impl std::error::Error for Unexpected {}
 
 /// The next connection, or none if no one comes within half a minute: the peer's own report says
-/// why.
+/// why. Reading from it fails after the same time.
 ///
 /// # Errors
 /// When the listener fails.
@@ -359,6 +361,7 @@ pub fn accept(listener: &TcpListener) -> io::Result<Option<TcpStream>> {
         match listener.accept() {
             Ok((socket, _)) => {
                 socket.set_nonblocking(false)?;
+                socket.set_read_timeout(Some(PATIENCE))?;
                 return Ok(Some(socket));
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {

@@ -3,7 +3,7 @@
 //! The static libraries are built out of tree, so the crate's sources stay as they are. A stamp,
 //! written last, says with which options a tree was built; a tree without the right stamp is redone.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::fs::{self, File};
 use std::io;
@@ -187,10 +187,15 @@ impl std::error::Error for Error {}
 
 /// Where built stacks, certificates and results are kept between runs: cargo's target directory.
 pub fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("target"),
-        PathBuf::from,
-    )
+    target_dir_named(std::env::var_os("CARGO_TARGET_DIR"))
+}
+
+/// A relative name counts from the workspace's root: tests run in the root of their package, programs
+/// anywhere.
+fn target_dir_named(name: Option<OsString>) -> PathBuf {
+    let name = name.unwrap_or_else(|| "target".into());
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.parent().unwrap_or(package).join(name)
 }
 
 fn peers_dir() -> PathBuf {
@@ -223,4 +228,18 @@ fn create_dir(path: &Path) -> Result<(), Error> {
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(|e| Error::Io(path.into(), e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_target_directory_does_not_depend_on_where_we_run() {
+        let root = Path::new(PEER_DIR).ancestors().nth(2).unwrap();
+        assert!(root.join("Cargo.lock").is_file());
+        assert_eq!(target_dir_named(None), root.join("target"));
+        assert_eq!(target_dir_named(Some("a/b".into())), root.join("a/b"));
+        assert_eq!(target_dir_named(Some("/a/b".into())), Path::new("/a/b"));
+    }
 }

@@ -241,7 +241,8 @@ fn serve_one(listener: &TcpListener, choose: &impl Fn(&Accepted) -> Arc<ServerCo
     let mut socket = meeting::accept(listener).unwrap().unwrap();
     let mut acceptor = Acceptor::default();
     let accepted = loop {
-        acceptor.read_tls(&mut socket).unwrap();
+        let read = acceptor.read_tls(&mut socket).unwrap();
+        assert_ne!(read, 0, "the client left before its hello was complete");
         if let Some(accepted) = acceptor.accept().map_err(|(error, _)| error).unwrap() {
             break accepted;
         }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::sign::{Signer, SigningKey};
-use rustls::{AlertDescription, SignatureAlgorithm, SignatureScheme};
+use rustls::{
+    AlertDescription, CertificateError, Error, PeerIncompatible, SignatureAlgorithm,
+    SignatureScheme,
+};
 use shangmi::sm2::{self, SecretKey, SignDigest};
 use shangmi::{pki, tls13};
 use shangmi_interop::chain::OTHER_HOST;
@@ -27,7 +30,10 @@ pub(crate) const FEATURES: [Feature; 20] = [
         check: |bench, role| {
             let own = bench.own_mutual(role, &bench.good, &bench.other_root)?;
             let met = bench.meeting(own).mutual(&bench.good, &bench.good).run()?;
-            Ok(met.we_refused(AlertDescription::UnknownCA)?)
+            met.we_refused(AlertDescription::UnknownCA, |error| {
+                *error == CertificateError::UnknownIssuer.into()
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -36,7 +42,13 @@ pub(crate) const FEATURES: [Feature; 20] = [
         roles: BOTH,
         check: |bench, role| {
             let met = bench.mutual(role, &bench.good, &bench.expired)?.run()?;
-            Ok(met.we_refused(AlertDescription::CertificateExpired)?)
+            met.we_refused(AlertDescription::CertificateExpired, |error| {
+                matches!(
+                    error,
+                    Error::InvalidCertificate(CertificateError::ExpiredContext { .. })
+                )
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -45,7 +57,13 @@ pub(crate) const FEATURES: [Feature; 20] = [
         roles: CLIENT,
         check: |bench, role| {
             let met = bench.server_auth(role, &bench.other_host)?.run()?;
-            Ok(met.we_refused(AlertDescription::BadCertificate)?)
+            met.we_refused(AlertDescription::BadCertificate, |error| {
+                matches!(
+                    error,
+                    Error::InvalidCertificate(CertificateError::NotValidForNameContext { .. })
+                )
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -55,7 +73,10 @@ pub(crate) const FEATURES: [Feature; 20] = [
         check: |bench, role| {
             let own = bench.own_mutual(role, &bench.good, &bench.good)?;
             let met = bench.meeting(own).peer_trusts(&bench.good).run()?;
-            Ok(met.we_refused(AlertDescription::CertificateRequired)?)
+            met.we_refused(AlertDescription::CertificateRequired, |error| {
+                *error == Error::NoCertificatesPresented
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -64,7 +85,10 @@ pub(crate) const FEATURES: [Feature; 20] = [
         roles: BOTH,
         check: |bench, role| {
             let met = bench.mutual(role, &bench.good, &bench.empty_id)?.run()?;
-            Ok(met.we_refused(AlertDescription::CertificateUnknown)?)
+            met.we_refused(AlertDescription::CertificateUnknown, |error| {
+                matches!(tls13::Error::find(error), Some(tls13::Error::EmptySignerId))
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -73,7 +97,10 @@ pub(crate) const FEATURES: [Feature; 20] = [
         roles: BOTH,
         check: |bench, role| {
             let met = bench.mutual(role, &bench.good, &bench.other_id)?.run()?;
-            Ok(met.we_refused(AlertDescription::DecryptError)?)
+            met.we_refused(AlertDescription::DecryptError, |error| {
+                *error == CertificateError::BadSignature.into()
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -83,7 +110,13 @@ pub(crate) const FEATURES: [Feature; 20] = [
         check: |bench, role| {
             let peers = &bench.no_digital_signature;
             let met = lenient_mutual(bench, role, peers)?.run()?;
-            Ok(met.we_refused(AlertDescription::CertificateUnknown)?)
+            met.we_refused(AlertDescription::CertificateUnknown, |error| {
+                matches!(
+                    tls13::Error::find(error),
+                    Some(tls13::Error::NoDigitalSignature)
+                )
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -92,7 +125,10 @@ pub(crate) const FEATURES: [Feature; 20] = [
         roles: SERVER,
         check: |bench, role| {
             let met = without_sm(bench, role)?.run()?;
-            Ok(met.we_refused(AlertDescription::HandshakeFailure)?)
+            met.we_refused(AlertDescription::HandshakeFailure, |error| {
+                *error == PeerIncompatible::NoCipherSuitesInCommon.into()
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -101,7 +137,10 @@ pub(crate) const FEATURES: [Feature; 20] = [
         roles: SERVER,
         check: |bench, role| {
             let met = hybrid_only(bench, role)?.run()?;
-            Ok(met.we_refused(AlertDescription::HandshakeFailure)?)
+            met.we_refused(AlertDescription::HandshakeFailure, |error| {
+                *error == PeerIncompatible::NoKxGroupsInCommon.into()
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -110,7 +149,10 @@ pub(crate) const FEATURES: [Feature; 20] = [
         roles: SERVER,
         check: |bench, role| {
             let met = lenient_mutual(bench, role, &bench.p256)?.run()?;
-            Ok(met.we_refused(AlertDescription::CertificateRequired)?)
+            met.we_refused(AlertDescription::CertificateRequired, |error| {
+                *error == Error::NoCertificatesPresented
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -119,7 +161,10 @@ pub(crate) const FEATURES: [Feature; 20] = [
         roles: SERVER,
         check: |bench, role| {
             let met = tls12(bench, role)?.run()?;
-            Ok(met.we_refused(AlertDescription::ProtocolVersion)?)
+            met.we_refused(AlertDescription::ProtocolVersion, |error| {
+                *error == PeerIncompatible::SupportedVersionsExtensionRequired.into()
+            })?;
+            Ok(())
         },
     },
     Feature {
@@ -272,7 +317,9 @@ fn no_common_alpn(bench: &Bench, role: Role) -> Result {
         .run()?;
     match role {
         Role::Client => met.peer_refused(AlertDescription::NoApplicationProtocol)?,
-        Role::Server => met.we_refused(AlertDescription::NoApplicationProtocol)?,
+        Role::Server => met.we_refused(AlertDescription::NoApplicationProtocol, |error| {
+            *error == Error::NoApplicationProtocol
+        })?,
     }
     Ok(())
 }
@@ -294,9 +341,9 @@ impl KeyProvider for WrongId {
     fn load_private_key(
         &self,
         key: PrivateKeyDer<'static>,
-    ) -> std::result::Result<Arc<dyn SigningKey>, rustls::Error> {
+    ) -> std::result::Result<Arc<dyn SigningKey>, Error> {
         let key = pki::key::from_der(key.secret_der())
-            .map_err(|error| rustls::Error::General(error.to_string()))?;
+            .map_err(|error| Error::General(error.to_string()))?;
         Ok(Arc::new(WrongIdKey(Arc::new(key))))
     }
 }
@@ -317,11 +364,11 @@ impl SigningKey for WrongIdKey {
 }
 
 impl Signer for WrongIdKey {
-    fn sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, rustls::Error> {
+    fn sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
         sm2::message_digest(sm2::DEFAULT_ID, self.0.public_key(), message)
             .and_then(|e| self.0.sign_digest(&e))
             .map(|signature| signature.to_der())
-            .map_err(|error| rustls::Error::General(error.to_string()))
+            .map_err(|error| Error::General(error.to_string()))
     }
 
     fn scheme(&self) -> SignatureScheme {
