@@ -10,6 +10,7 @@ use std::error::Error;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -67,8 +68,9 @@ fn server_identity(ca: &Ca) -> Result<(TokenKey, Certificate)> {
     let token = TestToken::create("example-bank", PIN)?;
     token.generate_sm2("tls-server", b"\x01")?;
 
+    // In production: a file that the service manager gives to this service alone.
     let pin_file = std::env::temp_dir().join(format!("shangmi-example-{}.pin", std::process::id()));
-    fs::write(&pin_file, PIN)?;
+    write_for_us_alone(&pin_file, PIN)?;
     let uri: Uri = format!(
         "pkcs11:token=example-bank;object=tls-server?module-path={}&pin-source=file:{}",
         shangmi_testtoken::module_path()?.display(),
@@ -82,6 +84,15 @@ fn server_identity(ca: &Ca) -> Result<(TokenKey, Certificate)> {
     let request = Request::new(&Leaf::server("localhost"), &key.sm2()?)?;
     let certificate = ca.issue_from_request(&request, Purpose::Server)?;
     Ok((key, certificate))
+}
+
+/// A new file, never one that is there already, which on Unix only its owner can read.
+fn write_for_us_alone(path: &Path, text: &str) -> Result<()> {
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    Ok(options.open(path)?.write_all(text.as_bytes())?)
 }
 
 fn server_config(ca: &Ca, key: TokenKey, certificate: &Certificate) -> Result<ServerConfig> {

@@ -33,8 +33,8 @@ pub mod encryption;
 /// twice gives the private key away.
 #[doc(hidden)]
 pub mod hazmat {
-    pub use super::encryption::encrypt_with_nonce;
-    pub use super::sign::sign_digest_with_nonce;
+    pub use crate::sm2::encryption::encrypt_with_nonce;
+    pub use crate::sm2::sign::sign_digest_with_nonce;
 }
 
 pub use agreement::Agree;
