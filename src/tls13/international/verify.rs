@@ -12,35 +12,35 @@ use sha2::{Digest, Sha256, Sha384, Sha512};
 use signature::Verifier;
 use signature::hazmat::PrehashVerifier;
 
-use super::super::verify::{CERTIFICATE, CERTIFICATE_NULL, HANDSHAKE, SM2SIG_SM3};
+use super::super::verify::{CERTIFICATE, CERTIFICATE_NULL, HANDSHAKE, OnCertificates, SM2SIG_SM3};
 
 /// In `mapping`, the algorithm for TLS 1.3 stands first: rustls tries no other.
 pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
     all: &[
         CERTIFICATE,
         CERTIFICATE_NULL,
-        P256_SHA256,
-        P256_SHA384,
-        P384_SHA256,
-        P384_SHA384,
-        PSS_SHA256,
-        PSS_SHA384,
-        PSS_SHA512,
-        PKCS1_SHA256,
-        PKCS1_SHA384,
-        PKCS1_SHA512,
+        &OnCertificates(P256_SHA256),
+        &OnCertificates(P256_SHA384),
+        &OnCertificates(P384_SHA256),
+        &OnCertificates(P384_SHA384),
+        &OnCertificates(PSS_SHA256),
+        &OnCertificates(PSS_SHA384),
+        &OnCertificates(PSS_SHA512),
+        &OnCertificates(PKCS1_SHA256),
+        &OnCertificates(PKCS1_SHA384),
+        &OnCertificates(PKCS1_SHA512),
     ],
     mapping: &[
         (SM2SIG_SM3, HANDSHAKE),
-        (SignatureScheme::ECDSA_NISTP256_SHA256, &[P256_SHA256]),
-        (SignatureScheme::ECDSA_NISTP384_SHA384, &[P384_SHA384]),
-        (SignatureScheme::RSA_PSS_SHA256, &[PSS_SHA256]),
-        (SignatureScheme::RSA_PSS_SHA384, &[PSS_SHA384]),
-        (SignatureScheme::RSA_PSS_SHA512, &[PSS_SHA512]),
+        (SignatureScheme::ECDSA_NISTP256_SHA256, &[&P256_SHA256]),
+        (SignatureScheme::ECDSA_NISTP384_SHA384, &[&P384_SHA384]),
+        (SignatureScheme::RSA_PSS_SHA256, &[&PSS_SHA256]),
+        (SignatureScheme::RSA_PSS_SHA384, &[&PSS_SHA384]),
+        (SignatureScheme::RSA_PSS_SHA512, &[&PSS_SHA512]),
         // For certificates only: rustls refuses these in a TLS 1.3 CertificateVerify.
-        (SignatureScheme::RSA_PKCS1_SHA256, &[PKCS1_SHA256]),
-        (SignatureScheme::RSA_PKCS1_SHA384, &[PKCS1_SHA384]),
-        (SignatureScheme::RSA_PKCS1_SHA512, &[PKCS1_SHA512]),
+        (SignatureScheme::RSA_PKCS1_SHA256, &[&PKCS1_SHA256]),
+        (SignatureScheme::RSA_PKCS1_SHA384, &[&PKCS1_SHA384]),
+        (SignatureScheme::RSA_PKCS1_SHA512, &[&PKCS1_SHA512]),
     ],
 };
 
@@ -53,52 +53,52 @@ struct Algorithm {
     verify: Verify,
 }
 
-static P256_SHA256: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const P256_SHA256: Algorithm = Algorithm {
     key: alg_id::ECDSA_P256,
     signature: alg_id::ECDSA_SHA256,
     verify: p256::<Sha256>,
 };
-static P256_SHA384: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const P256_SHA384: Algorithm = Algorithm {
     key: alg_id::ECDSA_P256,
     signature: alg_id::ECDSA_SHA384,
     verify: p256::<Sha384>,
 };
-static P384_SHA256: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const P384_SHA256: Algorithm = Algorithm {
     key: alg_id::ECDSA_P384,
     signature: alg_id::ECDSA_SHA256,
     verify: p384::<Sha256>,
 };
-static P384_SHA384: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const P384_SHA384: Algorithm = Algorithm {
     key: alg_id::ECDSA_P384,
     signature: alg_id::ECDSA_SHA384,
     verify: p384::<Sha384>,
 };
-static PSS_SHA256: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const PSS_SHA256: Algorithm = Algorithm {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PSS_SHA256,
     verify: pss::<Sha256>,
 };
-static PSS_SHA384: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const PSS_SHA384: Algorithm = Algorithm {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PSS_SHA384,
     verify: pss::<Sha384>,
 };
-static PSS_SHA512: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const PSS_SHA512: Algorithm = Algorithm {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PSS_SHA512,
     verify: pss::<Sha512>,
 };
-static PKCS1_SHA256: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const PKCS1_SHA256: Algorithm = Algorithm {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PKCS1_SHA256,
     verify: pkcs1::<Sha256>,
 };
-static PKCS1_SHA384: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const PKCS1_SHA384: Algorithm = Algorithm {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PKCS1_SHA384,
     verify: pkcs1::<Sha384>,
 };
-static PKCS1_SHA512: &dyn SignatureVerificationAlgorithm = &Algorithm {
+const PKCS1_SHA512: Algorithm = Algorithm {
     key: alg_id::RSA_ENCRYPTION,
     signature: alg_id::RSA_PKCS1_SHA512,
     verify: pkcs1::<Sha512>,
