@@ -122,10 +122,15 @@ impl<V: ?Sized> Checked<V> {
         certificate: &CertificateDer<'_>,
         verify: impl Fn(&V) -> Result<T, rustls::Error>,
     ) -> Result<T, rustls::Error> {
-        let may_sign = pki::allows_digital_signature(certificate)
-            .map_err(|error| Error::UnreadableCertificate(error).refuses_certificate())?;
-        if !may_sign {
-            return Err(Error::NoDigitalSignature.refuses_certificate());
+        match pki::allows_digital_signature(certificate) {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::NoDigitalSignature.refuses_certificate()),
+            Err(error) => {
+                // Where rustls cannot read it either, its error leads to the alert for corrupt
+                // certificates, which ours cannot (RFC 8446 6.2).
+                verify(&self.inner)?;
+                return Err(Error::UnreadableCertificate(error).refuses_certificate());
+            }
         }
         match (verify(&self.inner), &self.under_empty_id) {
             (
