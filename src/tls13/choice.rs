@@ -90,9 +90,9 @@ impl Choice {
 /// another group or certificate is refused (alert `access_denied`) with a warning in the log;
 /// [`Choice`] serves such a client as well.
 ///
-/// TLS 1.2 in the same configuration is served with the other certificate. This foresees wrongly,
-/// and handshakes fail, if the configuration lacks TLS 1.3, serves QUIC (the SM suites do not) or
-/// sets `ServerConfig::ignore_client_order`.
+/// TLS 1.2 in the same configuration is served with the other certificate. This foresees wrongly, so
+/// that handshakes fail or combine what does not go together, if the configuration lacks TLS 1.3,
+/// serves QUIC (the SM suites do not) or sets `ServerConfig::ignore_client_order`.
 pub struct CertificateByHello {
     sm: Arc<CertifiedKey>,
     other: Arc<dyn ResolvesServerCert>,
