@@ -11,6 +11,7 @@
 mod ca;
 mod certificate;
 mod error;
+mod extensions;
 pub mod key;
 mod leaf;
 mod name;
@@ -22,6 +23,8 @@ mod validity;
 pub use ca::Ca;
 pub use certificate::{Certificate, allows_digital_signature, certificate_public_key};
 pub use error::{Error, Item, SignatureFault};
+#[cfg(feature = "rustls")]
+pub(crate) use extensions::forbids_signing;
 pub use leaf::{Leaf, Purpose};
 pub use request::Request;
 pub use validity::Validity;

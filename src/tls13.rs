@@ -43,7 +43,6 @@ mod hash;
 mod hkdf;
 #[cfg(feature = "international")]
 mod international;
-mod key_usage;
 mod kx;
 mod layered;
 mod provider;

@@ -319,11 +319,18 @@ fn one_configuration_serves_both(provider: Arc<CryptoProvider>) {
     assert_eq!(negotiated(&pair.client).unwrap(), Negotiated::Sm);
 
     // Its suites and groups point to different worlds: refused rather than combined.
-    let refused = connect(&groups_reversed(&provider)).refusal();
+    let pair = connect(&groups_reversed(&provider));
+    let (refused, warnings) = log::warnings_of(|| pair.refusal());
     assert_eq!(
         alert(&refused.client),
         Some(rustls::AlertDescription::AccessDenied)
     );
+    let [warning] = &warnings[..] else {
+        panic!("{warnings:?}");
+    };
+    for part in ["0xc6", "secp256r1", "Choice"] {
+        assert!(warning.contains(part), "{warning}");
+    }
 }
 
 #[test]

@@ -9,58 +9,21 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::client::WebPkiServerVerifier;
-use rustls::server::WebPkiClientVerifier;
-use rustls::sign::{CertifiedKey, Signer, SigningKey, SingleCertAndKey};
+use rustls::sign::{CertifiedKey, Signer, SigningKey};
 use rustls::{
-    AlertDescription, CertificateError, ClientConfig, Error, PeerIncompatible, RootCertStore,
-    ServerConfig, SignatureAlgorithm, SignatureScheme,
+    AlertDescription, CertificateError, Error, PeerIncompatible, RootCertStore, SignatureAlgorithm,
+    SignatureScheme,
 };
-use shangmi::pki::{Ca, KeyUsages, Leaf, Validity};
+use shangmi::pki::{Ca, Leaf, Validity};
 use shangmi::sm2::{self, SecretKey, SignDigest};
-use shangmi::tls13::{self, SM2SIG_SM3, Sm2SigningKey, TLS_SM4_CCM_SM3, TLS_SM4_GCM_SM3};
+use shangmi::tls13::{self, SM2SIG_SM3, TLS_SM4_CCM_SM3, TLS_SM4_GCM_SM3};
 
 use common::*;
-
-/// A server that asks for no certificate, and a client that trusts `ca`.
-fn server_only(ca: &Ca, server: Arc<CertifiedKey>) -> Pair {
-    Pair::new(
-        client_config(&strict(), &roots(ca), None),
-        server_config(&strict(), None, server),
-    )
-}
-
-/// Mutual authentication with a good server certificate.
-fn with_client(ca: &Ca, client: Option<Arc<CertifiedKey>>) -> Pair {
-    Pair::new(
-        client_config(&strict(), &roots(ca), client),
-        server_config(&strict(), Some(&roots(ca)), issue(ca, &server_leaf())),
-    )
-}
 
 fn past() -> Validity {
     let day = Duration::from_secs(24 * 3600);
     let now = SystemTime::now();
     Validity::new(now - 3 * day, now - 2 * day)
-}
-
-#[track_caller]
-fn assert_certificate_refused(
-    error: Option<Error>,
-    expected: impl Fn(&CertificateError) -> bool,
-    alert_seen: Option<AlertDescription>,
-    alert: AlertDescription,
-) {
-    match &error {
-        Some(Error::InvalidCertificate(reason)) if expected(reason) => {}
-        other => panic!("refused for another reason: {other:?}"),
-    }
-    assert_eq!(alert_seen, Some(alert));
-}
-
-/// The error of this crate inside of rustls's.
-#[track_caller]
-fn own(error: &Option<Error>) -> &tls13::Error {
-    tls13::Error::find(error.as_ref().unwrap()).unwrap_or_else(|| panic!("{error:?}"))
 }
 
 #[test]
@@ -207,6 +170,35 @@ fn a_certificate_signed_under_an_empty_id_is_named() {
     assert!(matches!(own(&refused.client), tls13::Error::EmptySignerId));
 }
 
+/// Where our verifiers only wrap another, or none of them is used, the log names the mistake.
+#[test]
+fn an_empty_id_is_named_in_the_log() {
+    let ca = ca("root").with_signer_id(b"");
+    let (provider, roots) = (strict(), roots(&ca));
+    let inner = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone());
+    let verifier = tls13::checked_server_verifier(inner.build().unwrap());
+    let client = tls13::client_config(provider.clone(), verifier).unwrap();
+    let wrapped = Pair::new(
+        client.with_no_client_auth(),
+        server_config(&provider, None, issue(&ca, &server_leaf())),
+    );
+    let (client, server) = (issue(&ca, &client_leaf()), issue(&ca, &server_leaf()));
+    let bare = under_rustls_verifiers(&provider, &roots, client, server);
+    for pair in [wrapped, bare] {
+        let (refused, warnings) = log::warnings_of(|| pair.refusal());
+        assert_certificate_refused(
+            refused.client,
+            |reason| matches!(reason, CertificateError::BadSignature),
+            alert(&refused.server),
+            AlertDescription::DecryptError,
+        );
+        assert!(
+            matches!(&warnings[..], [warning] if warning.contains("empty SM2 signer ID")),
+            "{warnings:?}"
+        );
+    }
+}
+
 #[test]
 fn a_client_certificate_signed_under_an_empty_id_is_named() {
     let ca = ca("root");
@@ -302,139 +294,6 @@ fn a_handshake_signed_under_the_certificate_id() {
         alert(&refused.client),
         AlertDescription::DecryptError,
     );
-}
-
-#[test]
-fn a_key_that_must_not_sign() {
-    let ca = ca("root");
-    let usage = KeyUsages::KeyEncipherment | KeyUsages::DataEncipherment | KeyUsages::KeyAgreement;
-    let refused = server_only(&ca, issue(&ca, &server_leaf().key_usage(usage))).refusal();
-    assert!(matches!(
-        own(&refused.client),
-        tls13::Error::NoDigitalSignature
-    ));
-    assert_eq!(
-        alert(&refused.server),
-        Some(AlertDescription::CertificateUnknown)
-    );
-
-    let client = issue(&ca, &client_leaf().key_usage(usage));
-    let refused = with_client(&ca, Some(client)).refusal();
-    assert!(matches!(
-        own(&refused.server),
-        tls13::Error::NoDigitalSignature
-    ));
-    assert_eq!(
-        alert(&refused.client),
-        Some(AlertDescription::CertificateUnknown)
-    );
-
-    // Beside other uses, digitalSignature is enough.
-    let usage = usage | KeyUsages::DigitalSignature;
-    server_only(&ca, issue(&ca, &server_leaf().key_usage(usage))).handshake();
-}
-
-/// The rule holds for who uses rustls's verifiers instead of ours.
-#[test]
-fn a_key_that_must_not_sign_under_rustls_verifiers() {
-    let ca = ca("root");
-    let (provider, roots) = (strict(), roots(&ca));
-    let usage = KeyUsages::KeyEncipherment;
-    let build = |client: Arc<CertifiedKey>, server: Arc<CertifiedKey>| {
-        let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
-        Pair::new(
-            ClientConfig::builder_with_provider(provider.clone())
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_root_certificates(roots.clone())
-                .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client))),
-            ServerConfig::builder_with_provider(provider.clone())
-                .with_safe_default_protocol_versions()
-                .unwrap()
-                .with_client_cert_verifier(verifier.build().unwrap())
-                .with_cert_resolver(Arc::new(SingleCertAndKey::from(server))),
-        )
-    };
-    let (client, server) = (issue(&ca, &client_leaf()), issue(&ca, &server_leaf()));
-    build(client.clone(), server.clone()).handshake();
-
-    let refused = build(client, issue(&ca, &server_leaf().key_usage(usage))).refusal();
-    assert_certificate_refused(
-        refused.client,
-        |reason| matches!(reason, CertificateError::BadSignature),
-        alert(&refused.server),
-        AlertDescription::DecryptError,
-    );
-    let refused = build(issue(&ca, &client_leaf().key_usage(usage)), server).refusal();
-    assert_certificate_refused(
-        refused.server,
-        |reason| matches!(reason, CertificateError::BadSignature),
-        alert(&refused.client),
-        AlertDescription::DecryptError,
-    );
-}
-
-/// Verifiers of others, with revocation lists say, get the rule from a wrapper.
-#[test]
-fn a_key_that_must_not_sign_under_wrapped_verifiers() {
-    let ca = ca("root");
-    let (provider, roots) = (strict(), roots(&ca));
-    let inner = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone());
-    let verifier = tls13::checked_server_verifier(inner.build().unwrap());
-    let client = tls13::client_config(provider.clone(), verifier).unwrap();
-    let server = issue(&ca, &server_leaf().key_usage(KeyUsages::KeyAgreement));
-    let refused = Pair::new(
-        client.with_no_client_auth(),
-        server_config(&provider, None, server),
-    )
-    .refusal();
-    assert!(matches!(
-        own(&refused.client),
-        tls13::Error::NoDigitalSignature
-    ));
-
-    let inner = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
-    let inner = inner.allow_unauthenticated().build().unwrap();
-    let mut server = server_config(&provider, None, issue(&ca, &server_leaf()));
-    server = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_client_cert_verifier(tls13::checked_client_verifier(inner))
-        .with_cert_resolver(server.cert_resolver.clone());
-    let server = Arc::new(server);
-    Pair::new(client_config(&provider, &roots, None), server.clone()).handshake();
-    let client = issue(&ca, &client_leaf().key_usage(KeyUsages::KeyAgreement));
-    let refused = Pair::new(client_config(&provider, &roots, Some(client)), server).refusal();
-    assert!(matches!(
-        own(&refused.server),
-        tls13::Error::NoDigitalSignature
-    ));
-}
-
-#[test]
-fn our_own_certificate_is_checked_when_loaded() {
-    let ca = ca("root");
-    let good = issue(&ca, &server_leaf());
-    let encryption = issue(&ca, &server_leaf().key_usage(KeyUsages::KeyEncipherment));
-    let other_key = Arc::new(Sm2SigningKey::new(Arc::new(secret_key())));
-    assert!(tls13::certified_key(good.cert.clone(), good.key.clone()).is_ok());
-    assert!(matches!(
-        tls13::certified_key(encryption.cert.clone(), encryption.key.clone()),
-        Err(tls13::Error::NoDigitalSignature)
-    ));
-    assert!(matches!(
-        tls13::certified_key(good.cert.clone(), other_key),
-        Err(tls13::Error::KeyMismatch)
-    ));
-    assert!(matches!(
-        tls13::certified_key(Vec::new(), good.key.clone()),
-        Err(tls13::Error::NoCertificate)
-    ));
-    let cut = good.cert[0][..200].to_vec().into();
-    assert!(matches!(
-        tls13::certified_key(vec![cut], good.key.clone()),
-        Err(tls13::Error::UnreadableCertificate(_))
-    ));
 }
 
 #[test]

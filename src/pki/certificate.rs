@@ -2,15 +2,15 @@
 
 use std::fmt;
 
-use der::asn1::{BitStringRef, IntRef, ObjectIdentifier, OctetStringRef, SequenceRef};
-use der::oid::AssociatedOid;
-use der::{Decode, Reader, Sequence, SliceReader, Tag, TagMode, TagNumber};
+use der::asn1::{BitStringRef, IntRef, SequenceRef};
+use der::{Decode, Reader, SliceReader, TagMode, TagNumber};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use x509_cert::certificate::Version;
 use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectKeyIdentifier};
 use x509_cert::name::Name;
 
 use super::error::{Error, Item};
+use super::extensions::Extensions;
 use super::signed::Signed;
 use super::validity::Validity;
 use super::{key, pem};
@@ -44,14 +44,15 @@ impl Certificate {
     /// its key is not an SM2 key.
     pub fn from_der(der: &[u8]) -> Result<Self, Error> {
         let parsed = Parsed::from_der(der)?;
+        let extensions = parsed.extensions;
         let read = || {
             Ok((
                 Name::from_der(parsed.subject)?,
                 Name::from_der(parsed.issuer)?,
                 x509_cert::time::Validity::from_der(parsed.validity)?,
-                parsed.extension::<KeyUsage>()?,
-                parsed.extension::<BasicConstraints>()?,
-                parsed.extension::<SubjectKeyIdentifier>()?,
+                extensions.find::<KeyUsage>()?,
+                extensions.find::<BasicConstraints>()?,
+                extensions.find::<SubjectKeyIdentifier>()?,
             ))
         };
         let (subject, issuer, validity, key_usage, constraints, key_identifier) =
@@ -201,10 +202,10 @@ pub fn certificate_public_key(der: &[u8]) -> Result<PublicKey, Error> {
 /// # Errors
 /// [`Error::Malformed`] and [`Error::TooLarge`] where the certificate or its KeyUsage cannot be read.
 pub fn allows_digital_signature(der: &[u8]) -> Result<bool, Error> {
-    let usage = Parsed::from_der(der)?
-        .extension::<KeyUsage>()
-        .map_err(ITEM.malformed())?;
-    Ok(usage.is_none_or(|usage| usage.digital_signature()))
+    let signed = Signed::parse(der, ITEM)?;
+    Extensions::of_signed(signed.content)
+        .and_then(|extensions| extensions.allow_digital_signature())
+        .map_err(ITEM.malformed())
 }
 
 /// The fields of a certificate, borrowed from its bytes, with keys of any algorithm.
@@ -214,8 +215,7 @@ struct Parsed<'a> {
     validity: &'a [u8],
     subject: &'a [u8],
     key: SubjectPublicKeyInfoRef<'a>,
-    /// The content of the SEQUENCE OF Extension.
-    extensions: &'a [u8],
+    extensions: Extensions<'a>,
 }
 
 impl<'a> Parsed<'a> {
@@ -239,16 +239,14 @@ impl<'a> Parsed<'a> {
                 fields
                     .context_specific::<BitStringRef<'_>>(unique_identifier, TagMode::Implicit)?;
             }
-            let extensions = fields
-                .context_specific::<&SequenceRef>(TagNumber(3), TagMode::Explicit)?
-                .map_or(&[][..], SequenceRef::as_bytes);
+            fields.context_specific::<&SequenceRef>(TagNumber(3), TagMode::Explicit)?;
             Ok::<_, der::Error>(Self {
                 algorithm,
                 issuer,
                 validity,
                 subject,
                 key,
-                extensions,
+                extensions: Extensions::of_signed(content)?,
             })
         })?;
         reader.finish()?;
@@ -257,25 +255,6 @@ impl<'a> Parsed<'a> {
 
     fn public_key(&self) -> Result<PublicKey, Error> {
         key::public_key(&self.key, ITEM)
-    }
-
-    /// Decodes one extension; every other one must be well formed, and none of this kind repeated.
-    fn extension<T: AssociatedOid + Decode<'a, Error = der::Error>>(
-        &self,
-    ) -> der::Result<Option<T>> {
-        let mut found = None;
-        let mut reader = SliceReader::new(self.extensions)?;
-        while !reader.is_finished() {
-            let extension = Extension::decode(&mut reader)?;
-            if extension.oid == T::OID
-                && found
-                    .replace(T::from_der(extension.value.as_bytes())?)
-                    .is_some()
-            {
-                return Err(Tag::ObjectIdentifier.value_error().into());
-            }
-        }
-        Ok(found)
     }
 
     /// The algorithm stands inside and outside of what is signed, and must be the same (RFC 5280
@@ -289,12 +268,4 @@ impl<'a> Parsed<'a> {
             algorithm: self.algorithm.oid,
         })
     }
-}
-
-#[derive(Sequence)]
-struct Extension<'a> {
-    oid: ObjectIdentifier,
-    #[asn1(default = "Default::default")]
-    _critical: bool,
-    value: &'a OctetStringRef,
 }

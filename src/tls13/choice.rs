@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rustls::crypto::CryptoProvider;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{CipherSuite, CommonState, NamedGroup, ServerConfig};
+use rustls::{CipherSuite, CommonState, NamedGroup, ProtocolVersion, ServerConfig};
 
 use super::Error;
 use super::kx::CURVE_SM2;
@@ -87,11 +87,17 @@ impl Choice {
 ///
 /// rustls chooses the suite and the group on its own, each by the client's order of preference, and
 /// this foresees what it will choose. A client whose preferences would combine an SM suite with
-/// another group or certificate is refused (alert `access_denied`); [`Choice`] serves such a client
-/// as well. `ServerConfig::ignore_client_order` must stay false, or this foresees wrongly.
+/// another group or certificate is refused (alert `access_denied`) with a warning in the log;
+/// [`Choice`] serves such a client as well.
+///
+/// TLS 1.2 in the same configuration is served with the other certificate. This foresees wrongly, so
+/// that handshakes fail or combine what does not go together, if the configuration lacks TLS 1.3,
+/// serves QUIC (the SM suites do not) or sets `ServerConfig::ignore_client_order`.
 pub struct CertificateByHello {
     sm: Arc<CertifiedKey>,
     other: Arc<dyn ResolvesServerCert>,
+    /// Of TLS 1.3. A ClientHello lists those of TLS 1.2 too, among which rustls does not choose when
+    /// it has found TLS 1.3 possible; a client that lists an SM suite speaks TLS 1.3.
     suites: Vec<CipherSuite>,
     groups: Vec<NamedGroup>,
 }
@@ -110,11 +116,13 @@ impl CertificateByHello {
             suites: provider
                 .cipher_suites
                 .iter()
+                .filter(|suite| suite.version().version == ProtocolVersion::TLSv1_3)
                 .map(|suite| suite.suite())
                 .collect(),
             groups: provider
                 .kx_groups
                 .iter()
+                .filter(|group| group.usable_for_version(ProtocolVersion::TLSv1_3))
                 .map(|group| group.name())
                 .collect(),
         }
@@ -123,19 +131,35 @@ impl CertificateByHello {
 
 impl ResolvesServerCert for CertificateByHello {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let suite = hello
+        let chosen = |suite: &&CipherSuite| self.suites.contains(suite);
+        let Some(suite) = hello
             .cipher_suites()
             .iter()
-            .find(|suite| self.suites.contains(suite))?;
-        if !is_sm(suite) {
+            .find(chosen)
+            .filter(|suite| is_sm(suite))
+        else {
             return self.other.resolve(hello);
-        }
+        };
         let group = hello
-            .named_groups()?
+            .named_groups()
+            .unwrap_or_default()
             .iter()
-            .find(|group| self.groups.contains(group))?;
-        let conforms = *group == CURVE_SM2 && hello.signature_schemes().contains(&SM2SIG_SM3);
-        conforms.then(|| self.sm.clone())
+            .find(|group| self.groups.contains(group));
+        let verifies_sm2 = hello.signature_schemes().contains(&SM2SIG_SM3);
+        if group == Some(&CURVE_SM2) && verifies_sm2 {
+            return Some(self.sm.clone());
+        }
+
+        // rustls reports no more than that it got no certificate.
+        tracing::warn!(
+            "a client was refused: it prefers {suite:?} but {}; tls13::Choice serves such clients",
+            match group {
+                _ if !verifies_sm2 => "does not offer sm2sig_sm3".to_owned(),
+                Some(group) => format!("also {group:?}, not curveSM2"),
+                None => "offers no group of this server".to_owned(),
+            }
+        );
+        None
     }
 }
 

@@ -19,7 +19,7 @@ pub enum Error {
     NoDigitalSignature,
     /// A certificate was signed under an empty signer ID.
     EmptySignerId,
-    /// A certificate is not DER, or a KeyUsage or BasicConstraints in it is not.
+    /// A certificate is not DER, or a KeyUsage in it is not or stands there twice.
     UnreadableCertificate(pki::Error),
     /// There is no certificate in the chain.
     NoCertificate,

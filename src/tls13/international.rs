@@ -15,7 +15,7 @@ use rustls::sign::SigningKey;
 use super::provider::{sm2_signing_key, strict};
 
 /// The strict set first, then TLS_AES_256_GCM_SHA384 and TLS_AES_128_GCM_SHA256, x25519 and
-/// secp256r1, and certificates and handshakes signed with ECDSA (P-256, P-384) or RSA (2048 to 4096
+/// secp256r1, and certificates and handshakes signed with ECDSA (P-256, P-384) or RSA (2048 to 8192
 /// bits; PSS, and PKCS#1 v1.5 in certificates). All of it is Rust.
 ///
 /// Private keys are SM2 or ECDSA, in PKCS#8 or SEC1. An RSA key is refused with

@@ -20,6 +20,13 @@ use crate::pki;
 /// SM2 ephemeral keys come from the operating system's generator. `fips()` of the result is false:
 /// the SM algorithms are not among those that FIPS 140 approves, whatever `base` is.
 ///
+/// The algorithms of `base` do not know the KeyUsage rule of TLS 1.3 (RFC 8446 4.4.2.2), and rustls's
+/// own verifiers do not check it. It holds for certificates that SM2 authorities sign, whatever the
+/// verifier, and for those that `base` verifies only under the verifiers of this module:
+/// [`server_verifier`](super::server_verifier), [`client_verifier`](super::client_verifier), or
+/// another one wrapped by [`checked_server_verifier`](super::checked_server_verifier) or
+/// [`checked_client_verifier`](super::checked_client_verifier).
+///
 /// A client with this provider may meet a server that combines an SM suite with another group; see
 /// [`negotiated`](super::negotiated). A server chooses its certificate with
 /// [`CertificateByHello`](super::CertificateByHello), or its whole configuration with

@@ -32,6 +32,10 @@ const MAX_ROTATION: Duration = Duration::from_secs(7 * 24 * 60 * 60 / 2);
 /// The length of a ticket on the wire has two bytes.
 const MAX_TICKET_LEN: usize = u16::MAX as usize;
 
+/// How far a clock may step back, in seconds, or lag behind in another thread, before keys count as
+/// outdated.
+const TOLERANCE: u64 = 60;
+
 /// With random nonces, NIST SP 800-38D 8.3 allows 2^32 messages for one GCM key.
 const MAX_TICKETS: u64 = 1 << 32;
 
@@ -87,7 +91,8 @@ impl Ticketer {
 
     /// Puts a new key in place of a current one that has served its time, and drops keys whose
     /// tickets have all expired.
-    fn rotate(&self, now: u64) -> Result<(), GetRandomFailed> {
+    fn rotate(&self) -> Result<(), GetRandomFailed> {
+        let now = self.now();
         let due = |keys: &Keys| {
             keys.current.age(now) >= self.rotation
                 || keys
@@ -98,14 +103,21 @@ impl Ticketer {
         if !due(&self.keys.read().unwrap_or_else(PoisonError::into_inner)) {
             return Ok(());
         }
-        let next = TicketKey::generate(now)?;
+        let mut next = TicketKey::generate(now)?;
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have rotated meanwhile, at a later time.
+        let now = self.now();
         if keys.current.age(now) >= self.rotation {
+            next.made = now;
             keys.previous = Some(std::mem::replace(&mut keys.current, next));
         }
         keys.previous
             .take_if(|key| key.age(now) >= 2 * self.rotation);
         Ok(())
+    }
+
+    fn now(&self) -> u64 {
+        (self.now)().as_secs()
     }
 }
 
@@ -120,14 +132,14 @@ impl ProducesTickets for Ticketer {
     }
 
     fn encrypt(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        self.rotate((self.now)().as_secs()).ok()?;
+        self.rotate().ok()?;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         keys.current.seal(plain)
     }
 
     fn decrypt(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         // Without random bytes for a new key, the expired ones must still not be used.
-        self.rotate((self.now)().as_secs()).ok()?;
+        self.rotate().ok()?;
         let keys = self.keys.read().unwrap_or_else(PoisonError::into_inner);
         let (name, _) = ticket.split_first_chunk::<NAME_LEN>()?;
         [Some(&keys.current), keys.previous.as_ref()]
@@ -174,9 +186,13 @@ impl TicketKey {
         Box::new(Sm4Gcm::new(key.as_bytes().into()))
     }
 
-    /// In seconds. After a clock was set back nobody knows the age, so the key counts as outdated.
+    /// In seconds. After a clock was set far back nobody knows the age, so the key counts as outdated.
     fn age(&self, now: u64) -> u64 {
-        now.checked_sub(self.made).unwrap_or(u64::MAX)
+        match now.checked_sub(self.made) {
+            Some(age) => age,
+            None if self.made - now <= TOLERANCE => 0,
+            None => u64::MAX,
+        }
     }
 
     fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
@@ -237,6 +253,7 @@ fn fill(bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
+    use std::sync::Barrier;
 
     use super::*;
 
@@ -277,11 +294,60 @@ mod tests {
         assert_eq!(ticketer.decrypt(&ticket), None);
     }
 
+    /// By another thread's reading of the clock, or by NTP.
     #[test]
-    fn a_clock_set_back_outdates_keys() {
+    fn a_clock_a_little_behind_outdates_nothing() {
+        let ticketer = hourly();
+        let old = ticketer.encrypt(b"session").unwrap();
+        wait(3600);
+        let ticket = ticketer.encrypt(b"session").unwrap();
+        for behind in [1, TOLERANCE] {
+            NOW.set(NOW.get() - behind);
+            assert_eq!(ticketer.encrypt(b"other").unwrap()[..16], ticket[..16]);
+            assert_eq!(ticketer.decrypt(&ticket).unwrap(), b"session");
+            assert_eq!(ticketer.decrypt(&old).unwrap(), b"session");
+            wait(behind);
+        }
+    }
+
+    /// Threads that read the clock just before a rotation, and act after it.
+    #[test]
+    fn threads_that_rotate_at_once_keep_the_previous_key() {
+        const THREADS: usize = 4;
+        static TIME: AtomicU64 = AtomicU64::new(1_000_000);
+        static READINGS: AtomicU64 = AtomicU64::new(0);
+        fn wavering() -> UnixTime {
+            let late = READINGS.fetch_add(1, Ordering::Relaxed) % 2;
+            let now = TIME.load(Ordering::Relaxed) - late;
+            std::thread::yield_now();
+            UnixTime::since_unix_epoch(Duration::from_secs(now))
+        }
+
+        let ticketer = Ticketer::new(Duration::from_secs(3600), wavering).unwrap();
+        for _ in 0..50 {
+            let ticket = ticketer.encrypt(b"session").unwrap();
+            TIME.fetch_add(3600, Ordering::Relaxed);
+            let start = Barrier::new(THREADS);
+            std::thread::scope(|scope| {
+                for _ in 0..THREADS {
+                    scope.spawn(|| {
+                        start.wait();
+                        for _ in 0..5 {
+                            let own = ticketer.encrypt(b"own").unwrap();
+                            assert_eq!(ticketer.decrypt(&own).unwrap(), b"own");
+                            assert_eq!(ticketer.decrypt(&ticket).unwrap(), b"session");
+                        }
+                    });
+                }
+            });
+        }
+    }
+
+    #[test]
+    fn a_clock_set_far_back_outdates_keys() {
         let ticketer = hourly();
         let ticket = ticketer.encrypt(b"session").unwrap();
-        NOW.set(5);
+        NOW.set(NOW.get() - TOLERANCE - 1);
         assert_eq!(ticketer.decrypt(&ticket), None);
         let ticket = ticketer.encrypt(b"session").unwrap();
         assert_eq!(ticketer.decrypt(&ticket).unwrap(), b"session");

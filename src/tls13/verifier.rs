@@ -59,6 +59,9 @@ pub fn client_verifier(
 
 /// Any verifier of servers with the KeyUsage rule added, say a `WebPkiServerVerifier` with
 /// revocation lists.
+///
+/// A certificate signed under an empty signer ID is refused as `inner` refuses it, for its bad
+/// signature; that mistake is named in a warning in the log, not as [`Error::EmptySignerId`].
 pub fn checked_server_verifier(inner: Arc<dyn ServerCertVerifier>) -> Arc<dyn ServerCertVerifier> {
     Arc::new(Checked {
         inner,
@@ -68,6 +71,8 @@ pub fn checked_server_verifier(inner: Arc<dyn ServerCertVerifier>) -> Arc<dyn Se
 
 /// Any verifier of clients with the KeyUsage rule added, say a `WebPkiClientVerifier` that lets
 /// clients come without a certificate.
+///
+/// As with [`checked_server_verifier`], an empty signer ID is named in the log only.
 pub fn checked_client_verifier(inner: Arc<dyn ClientCertVerifier>) -> Arc<dyn ClientCertVerifier> {
     Arc::new(Checked {
         inner,
@@ -117,10 +122,15 @@ impl<V: ?Sized> Checked<V> {
         certificate: &CertificateDer<'_>,
         verify: impl Fn(&V) -> Result<T, rustls::Error>,
     ) -> Result<T, rustls::Error> {
-        let may_sign = pki::allows_digital_signature(certificate)
-            .map_err(|error| Error::UnreadableCertificate(error).refuses_certificate())?;
-        if !may_sign {
-            return Err(Error::NoDigitalSignature.refuses_certificate());
+        match pki::allows_digital_signature(certificate) {
+            Ok(true) => {}
+            Ok(false) => return Err(Error::NoDigitalSignature.refuses_certificate()),
+            Err(error) => {
+                // Where rustls cannot read it either, its error leads to the alert for corrupt
+                // certificates, which ours cannot (RFC 8446 6.2).
+                verify(&self.inner)?;
+                return Err(Error::UnreadableCertificate(error).refuses_certificate());
+            }
         }
         match (verify(&self.inner), &self.under_empty_id) {
             (

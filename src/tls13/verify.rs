@@ -1,11 +1,13 @@
-//! SM2 signature verification for webpki, under the signer ID of each place.
+//! SM2 signature verification for webpki, under the signer ID of each place, and the KeyUsage rule on
+//! what is verified.
 
 use pki_types::{AlgorithmIdentifier, InvalidSignature, SignatureVerificationAlgorithm};
 use rustls::SignatureScheme;
 use rustls::crypto::WebPkiSupportedAlgorithms;
 use signature::Verifier as _;
 
-use super::key_usage;
+use super::Error;
+use crate::pki;
 use crate::sm2::{self, PublicKey, Signature, VerifyingKey};
 
 /// sm2sig_sm3 (0x0708), RFC 8998 3.2.1.
@@ -20,39 +22,25 @@ pub static SM2_ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms
 
 /// Signatures on certificates and CRLs. The algorithm's parameters are absent, as RFC 5758 has it
 /// for ECDSA; some authorities, CFCA among them, send NULL.
-pub(super) static CERTIFICATE: &dyn SignatureVerificationAlgorithm = &Sm2Verification {
-    ids: &[sm2::DEFAULT_ID],
-    signature_algorithm: SM2_WITH_SM3,
-    place: Place::Certificate,
-};
-pub(super) static CERTIFICATE_NULL: &dyn SignatureVerificationAlgorithm = &Sm2Verification {
-    ids: &[sm2::DEFAULT_ID],
-    signature_algorithm: SM2_WITH_SM3_NULL,
-    place: Place::Certificate,
-};
+pub(super) static CERTIFICATE: &dyn SignatureVerificationAlgorithm =
+    &OnCertificates(sm2(SM2_WITH_SM3, CERTIFICATE_IDS));
+pub(super) static CERTIFICATE_NULL: &dyn SignatureVerificationAlgorithm =
+    &OnCertificates(sm2(SM2_WITH_SM3_NULL, CERTIFICATE_IDS));
 
 /// Signatures in CertificateVerify, of which rustls 0.23 tries the first entry only. It must not
 /// stand among the algorithms for certificates: the signer ID is another.
-pub(super) static HANDSHAKE: &[&dyn SignatureVerificationAlgorithm] = &[&Sm2Verification {
-    ids: &[sm2::TLS13_ID],
-    signature_algorithm: SM2_WITH_SM3,
-    place: Place::Handshake,
-}];
+pub(super) static HANDSHAKE: &[&dyn SignatureVerificationAlgorithm] =
+    &[&sm2(SM2_WITH_SM3, &[sm2::TLS13_ID])];
 
 /// To find out why a certificate was refused, never to accept one: OpenSSL before 4.0 signs
 /// certificates with an empty ID unless told otherwise.
 pub(super) static EMPTY_ID: &[&dyn SignatureVerificationAlgorithm] = &[
-    &Sm2Verification {
-        ids: &[sm2::DEFAULT_ID, b""],
-        signature_algorithm: SM2_WITH_SM3,
-        place: Place::Certificate,
-    },
-    &Sm2Verification {
-        ids: &[sm2::DEFAULT_ID, b""],
-        signature_algorithm: SM2_WITH_SM3_NULL,
-        place: Place::Certificate,
-    },
+    &OnCertificates(sm2(SM2_WITH_SM3, &[sm2::DEFAULT_ID, b""])),
+    &OnCertificates(sm2(SM2_WITH_SM3_NULL, &[sm2::DEFAULT_ID, b""])),
 ];
+
+/// GB/T 35276
+const CERTIFICATE_IDS: &[&[u8]] = &[sm2::DEFAULT_ID];
 
 /// id-ecPublicKey with namedCurve 1.2.156.10197.1.301. As in every `AlgorithmIdentifier` of
 /// pki-types, this is the inside of the SEQUENCE.
@@ -70,18 +58,58 @@ const SM2_WITH_SM3_NULL: AlgorithmIdentifier = AlgorithmIdentifier::from_slice(&
     0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x83, 0x75, 0x05, 0x00,
 ]);
 
+/// An algorithm for what authorities sign, with the KeyUsage rule of TLS 1.3 (RFC 8446 4.4.2.2),
+/// which webpki leaves out. The verifiers of this module name the rule in their error; here it holds
+/// under rustls's own as well.
+#[derive(Debug)]
+pub(super) struct OnCertificates<A>(pub(super) A);
+
+impl<A: SignatureVerificationAlgorithm> SignatureVerificationAlgorithm for OnCertificates<A> {
+    fn verify_signature(
+        &self,
+        public_key: &[u8],
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<(), InvalidSignature> {
+        self.0.verify_signature(public_key, message, signature)?;
+
+        // webpki can be told of nothing but a bad signature.
+        match pki::forbids_signing(message) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {
+                tracing::warn!("a certificate was refused: its KeyUsage lacks digitalSignature");
+            }
+            Err(error) => {
+                tracing::warn!("a certificate was refused: its extensions are not DER: {error}");
+            }
+        }
+        Err(InvalidSignature)
+    }
+
+    fn public_key_alg_id(&self) -> AlgorithmIdentifier {
+        self.0.public_key_alg_id()
+    }
+
+    fn signature_alg_id(&self) -> AlgorithmIdentifier {
+        self.0.signature_alg_id()
+    }
+}
+
+const fn sm2(
+    signature_algorithm: AlgorithmIdentifier,
+    ids: &'static [&'static [u8]],
+) -> Sm2Verification {
+    Sm2Verification {
+        ids,
+        signature_algorithm,
+    }
+}
+
 #[derive(Debug)]
 struct Sm2Verification {
     /// One ID; two only to find out why a certificate was refused.
     ids: &'static [&'static [u8]],
     signature_algorithm: AlgorithmIdentifier,
-    place: Place,
-}
-
-#[derive(Debug, PartialEq)]
-enum Place {
-    Certificate,
-    Handshake,
 }
 
 impl SignatureVerificationAlgorithm for Sm2Verification {
@@ -97,19 +125,14 @@ impl SignatureVerificationAlgorithm for Sm2Verification {
             VerifyingKey::new(key.clone(), id)
                 .is_ok_and(|key| key.verify(message, &signature).is_ok())
         };
-        if !self.ids.iter().any(verifies) {
-            return Err(InvalidSignature);
+        if self.ids.iter().any(verifies) {
+            return Ok(());
         }
-
-        // webpki does not look at digitalSignature. The verifiers of this module do, with an error
-        // that says so; here the rule holds under rustls's own verifiers as well.
-        if self.place == Place::Certificate
-            && key_usage::forbids_signing(message).map_err(|_| InvalidSignature)?
-        {
-            tracing::warn!("a certificate was refused: its KeyUsage lacks digitalSignature");
-            return Err(InvalidSignature);
+        // A verifier that is not of this module cannot name this mistake in its error.
+        if self.ids == CERTIFICATE_IDS && verifies(&&b""[..]) {
+            tracing::warn!("a certificate was refused: {}", Error::EmptySignerId);
         }
-        Ok(())
+        Err(InvalidSignature)
     }
 
     fn public_key_alg_id(&self) -> AlgorithmIdentifier {

@@ -8,7 +8,7 @@ use p256::pkcs8::{EncodePrivateKey, EncodePublicKey};
 use rand_core::UnwrapErr;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::sign::CertifiedKey;
+use rustls::sign::{CertifiedKey, SigningKey};
 use sha2::digest::const_oid::AssociatedOid;
 use sha2::digest::{Digest, FixedOutputReset};
 use shangmi::random::SystemRandom;
@@ -20,7 +20,7 @@ use x509_cert::builder::profile::BuilderProfile;
 use x509_cert::builder::{Builder, CertificateBuilder};
 use x509_cert::certificate::TbsCertificate;
 use x509_cert::ext::pkix::name::GeneralName;
-use x509_cert::ext::pkix::{BasicConstraints, SubjectAltName};
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, KeyUsages, SubjectAltName};
 use x509_cert::ext::{Extension, ToExtension};
 use x509_cert::name::Name;
 use x509_cert::serial_number::SerialNumber;
@@ -62,10 +62,30 @@ pub fn p384_key() -> p384::ecdsa::SigningKey {
 
 /// A P-256 root and a P-256 server certificate under it.
 pub fn p256_server() -> (CertificateDer<'static>, Arc<CertifiedKey>) {
-    let (ca, key) = (p256_key(), p256_key());
-    let root = issue_root::<_, p256::ecdsa::DerSignature>(&ca);
-    let leaf = issue_leaf::<_, p256::ecdsa::DerSignature>(&ca, key.verifying_key());
+    let (root, leaf, key) = p256_pair(None);
     (root, certified(leaf, &key))
+}
+
+/// The same with a KeyUsage, without the checks of `tls13::certified_key`.
+pub fn p256_server_with(usage: KeyUsages) -> (CertificateDer<'static>, Arc<CertifiedKey>) {
+    let (root, leaf, key) = p256_pair(Some(usage));
+    let own = CertifiedKey::new(vec![leaf], load(&key));
+    (root, Arc::new(own))
+}
+
+fn p256_pair(
+    usage: Option<KeyUsages>,
+) -> (
+    CertificateDer<'static>,
+    CertificateDer<'static>,
+    p256::ecdsa::SigningKey,
+) {
+    use p256::ecdsa::DerSignature;
+    let (ca, key) = (p256_key(), p256_key());
+    let root = issue_root::<_, DerSignature>(&ca);
+    let profile = Profile { usage, ..LEAF };
+    let leaf = issue::<_, DerSignature>(profile, &ca, key.verifying_key());
+    (root, leaf, key)
 }
 
 pub fn issue_root<S, Signature>(signer: &S) -> CertificateDer<'static>
@@ -74,7 +94,7 @@ where
     S::VerifyingKey: EncodePublicKey,
     Signature: SignatureBitStringEncoding,
 {
-    issue(Profile { authority: true }, signer, &signer.verifying_key())
+    issue(ROOT, signer, &signer.verifying_key())
 }
 
 pub fn issue_leaf<S, Signature>(signer: &S, key: &impl EncodePublicKey) -> CertificateDer<'static>
@@ -83,15 +103,18 @@ where
     S::VerifyingKey: EncodePublicKey,
     Signature: SignatureBitStringEncoding,
 {
-    issue(Profile { authority: false }, signer, key)
+    issue(LEAF, signer, key)
 }
 
 /// Loads the key through the provider, from PKCS#8.
 pub fn certified(leaf: CertificateDer<'static>, key: &impl EncodePrivateKey) -> Arc<CertifiedKey> {
+    tls13::certified_key(vec![leaf], load(key)).unwrap()
+}
+
+fn load(key: &impl EncodePrivateKey) -> Arc<dyn SigningKey> {
     let key = key.to_pkcs8_der().unwrap();
     let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()));
-    let key = tls13::mixed().key_provider.load_private_key(key).unwrap();
-    tls13::certified_key(vec![leaf], key).unwrap()
+    tls13::mixed().key_provider.load_private_key(key).unwrap()
 }
 
 fn issue<S, Signature>(
@@ -117,8 +140,18 @@ where
     certificate.to_der().unwrap().into()
 }
 
+const ROOT: Profile = Profile {
+    authority: true,
+    usage: None,
+};
+const LEAF: Profile = Profile {
+    authority: false,
+    usage: None,
+};
+
 struct Profile {
     authority: bool,
+    usage: Option<KeyUsages>,
 }
 
 impl BuilderProfile for Profile {
@@ -142,7 +175,7 @@ impl BuilderProfile for Profile {
         tbs: &TbsCertificate,
     ) -> x509_cert::builder::Result<Vec<Extension>> {
         let subject = tbs.subject();
-        Ok(vec![if self.authority {
+        let mut extensions = vec![if self.authority {
             let constraints = BasicConstraints {
                 ca: true,
                 path_len_constraint: None,
@@ -151,7 +184,11 @@ impl BuilderProfile for Profile {
         } else {
             let name = der::asn1::Ia5String::new(super::NAME)?;
             SubjectAltName(vec![GeneralName::DnsName(name)]).to_extension(subject, &[])?
-        }])
+        }];
+        if let Some(usage) = self.usage {
+            extensions.push(KeyUsage(usage.into()).to_extension(subject, &extensions)?);
+        }
+        Ok(extensions)
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub mod faulty;
 pub mod international;
+pub mod log;
 pub mod signed;
 
 use std::sync::Arc;
@@ -12,8 +13,8 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{
-    AlertDescription, ClientConfig, ClientConnection, ConnectionCommon, Error, RootCertStore,
-    ServerConfig, ServerConnection, SideData,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, ConnectionCommon, Error,
+    RootCertStore, ServerConfig, ServerConnection, SideData,
 };
 use shangmi::pki::{Ca, Leaf, Validity};
 use shangmi::random::SystemRandom;
@@ -192,4 +193,62 @@ pub fn alert(error: &Option<Error>) -> Option<AlertDescription> {
         Some(Error::AlertReceived(alert)) => Some(*alert),
         _ => None,
     }
+}
+
+/// A server that asks for no certificate, and a client that trusts `ca`.
+pub fn server_only(ca: &Ca, server: Arc<CertifiedKey>) -> Pair {
+    Pair::new(
+        client_config(&strict(), &roots(ca), None),
+        server_config(&strict(), None, server),
+    )
+}
+
+/// Mutual authentication with a good server certificate.
+pub fn with_client(ca: &Ca, client: Option<Arc<CertifiedKey>>) -> Pair {
+    Pair::new(
+        client_config(&strict(), &roots(ca), client),
+        server_config(&strict(), Some(&roots(ca)), issue(ca, &server_leaf())),
+    )
+}
+
+/// Mutual authentication without anything of ours but the provider.
+pub fn under_rustls_verifiers(
+    provider: &Arc<CryptoProvider>,
+    roots: &Arc<RootCertStore>,
+    client: Arc<CertifiedKey>,
+    server: Arc<CertifiedKey>,
+) -> Pair {
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots.clone(), provider.clone());
+    Pair::new(
+        ClientConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots.clone())
+            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client))),
+        ServerConfig::builder_with_provider(provider.clone())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_client_cert_verifier(verifier.build().unwrap())
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(server))),
+    )
+}
+
+#[track_caller]
+pub fn assert_certificate_refused(
+    error: Option<Error>,
+    expected: impl Fn(&CertificateError) -> bool,
+    alert_seen: Option<AlertDescription>,
+    alert: AlertDescription,
+) {
+    match &error {
+        Some(Error::InvalidCertificate(reason)) if expected(reason) => {}
+        other => panic!("refused for another reason: {other:?}"),
+    }
+    assert_eq!(alert_seen, Some(alert));
+}
+
+/// The error of this crate inside of rustls's.
+#[track_caller]
+pub fn own(error: &Option<Error>) -> &tls13::Error {
+    tls13::Error::find(error.as_ref().unwrap()).unwrap_or_else(|| panic!("{error:?}"))
 }

@@ -1,7 +1,8 @@
-//! What an SM2 authority signs, put together by hand: with NULL parameters, and revocation lists.
+//! What an SM2 authority signs, put together by hand: with NULL parameters or unusual
+//! extensions, and revocation lists.
 
 use der::asn1::{AnyRef, BitString, Null};
-use der::{Decode, Encode, Tag};
+use der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
 use shangmi::sm2::{self, SecretKey, SignDigest};
 use spki::{AlgorithmIdentifierOwned, AlgorithmIdentifierRef};
@@ -27,6 +28,40 @@ pub fn with_null_parameters(certificate: &[u8], issuer: &SecretKey) -> Certifica
         .unwrap();
     let tbs = [&tbs[..at], &null, &tbs[at + absent.len()..]].concat();
     sign(&sequence(&tbs), algorithm(true), issuer).into()
+}
+
+/// The certificate again, with more extensions: the bytes of each OID, and its value.
+pub fn with_extensions(
+    certificate: &[u8],
+    more: &[(&[u8], &[u8])],
+    issuer: &SecretKey,
+) -> CertificateDer<'static> {
+    const EXPLICIT: Tag = Tag::ContextSpecific {
+        constructed: true,
+        number: TagNumber(3),
+    };
+    let outer = AnyRef::from_der(certificate).unwrap();
+    let tbs = AnyRef::from_der(first_element(outer.value())).unwrap();
+    let mut fields = SliceReader::new(tbs.value()).unwrap();
+    let mut tbs = Vec::new();
+    while !fields.is_finished() {
+        let field = AnyRef::decode(&mut fields).unwrap();
+        if field.tag() != EXPLICIT {
+            tbs.extend(field.to_der().unwrap());
+            continue;
+        }
+        let mut extensions = AnyRef::from_der(field.value()).unwrap().value().to_vec();
+        for (oid, value) in more {
+            let oid = AnyRef::new(Tag::ObjectIdentifier, oid).unwrap();
+            let value = AnyRef::new(Tag::OctetString, value).unwrap();
+            let extension = [oid.to_der().unwrap(), value.to_der().unwrap()].concat();
+            extensions.extend(sequence(&extension));
+        }
+        let extensions = sequence(&extensions);
+        let field = AnyRef::new(EXPLICIT, &extensions).unwrap();
+        tbs.extend(field.to_der().unwrap());
+    }
+    sign(&sequence(&tbs), algorithm(false), issuer).into()
 }
 
 /// A list, valid for an hour, that revokes one certificate.
@@ -78,6 +113,5 @@ fn sequence(content: &[u8]) -> Vec<u8> {
 }
 
 fn first_element(content: &[u8]) -> &[u8] {
-    use der::{Reader, SliceReader};
     SliceReader::new(content).unwrap().tlv_bytes().unwrap()
 }
