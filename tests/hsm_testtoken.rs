@@ -1,4 +1,5 @@
-//! Keys in the test token: a PKCS#11 module with Luna's SM2 numbers and an SM2 that is not ours.
+//! Keys in the test token: a PKCS#11 module with Luna's SM2 numbers and another implementation of
+//! the signature, RustCrypto's, whose point arithmetic is today ours too.
 #![cfg(all(feature = "pkcs11", feature = "rustls"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -266,6 +267,62 @@ fn failures_after_the_start_are_errors_and_pass() {
     token.behave("").unwrap();
     let signature = signer.sign_digest(&[1; 32]).unwrap();
     sm2::verify_digest(signer.public_key(), &[1; 32], &signature).unwrap();
+}
+
+#[test]
+fn session_with_a_leftover_operation_is_replaced() {
+    let token = token("leftover");
+    token.generate_sm2("key", &[1]).unwrap();
+    let signer = TokenKey::open(&key_uri("leftover", "key"), None)
+        .unwrap()
+        .sm2()
+        .unwrap();
+    token.behave("sign=device-error").unwrap();
+    for _ in 0..2 {
+        let error = signer.sign_digest(&[1; 32]).unwrap_err().to_string();
+        assert!(
+            error.contains("C_Sign failed with CKR_DEVICE_ERROR"),
+            "{error}"
+        );
+    }
+    token.behave("").unwrap();
+    for _ in 0..2 {
+        let signature = signer.sign_digest(&[1; 32]).unwrap();
+        sm2::verify_digest(signer.public_key(), &[1; 32], &signature).unwrap();
+    }
+}
+
+#[test]
+fn key_replaced_under_its_name_never_signs() {
+    let token = token("replaced");
+    token.import_sm2("key", &[1], &[5; 32]).unwrap();
+    let signer = TokenKey::open(&key_uri("replaced", "key"), None)
+        .unwrap()
+        .sm2()
+        .unwrap();
+    let fails = |expected: &str| {
+        let error = signer.sign_digest(&[1; 32]).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    token.destroy("key").unwrap();
+    fails("CKR_KEY_HANDLE_INVALID");
+    fails("0 private keys of the token replaced are object=key");
+    token.generate_sm2("key", &[1]).unwrap();
+    fails("does not verify");
+    fails("does not verify");
+
+    token.destroy("key").unwrap();
+    token.import_sm2("key", &[1], &[5; 32]).unwrap();
+    let signature = signer.sign_digest(&[1; 32]).unwrap();
+    sm2::verify_digest(signer.public_key(), &[1; 32], &signature).unwrap();
+}
+
+#[test]
+fn private_key_tells_its_own_public_key() {
+    let token = token("alone");
+    let point = token.import_sm2("key", &[1], &[6; 32]).unwrap();
+    let key = TokenKey::open(&key_uri("alone", "key"), None).unwrap();
+    assert_eq!(key.sm2().unwrap().public_key().to_sec1(), point);
 }
 
 #[test]

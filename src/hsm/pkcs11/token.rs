@@ -122,7 +122,6 @@ impl Token {
         &self,
         session: &Session,
         template: &[Attribute],
-        uri: &Uri,
     ) -> Result<ObjectHandle, Error> {
         match session.find_objects(template)?[..] {
             [key] => Ok(key),
@@ -130,7 +129,7 @@ impl Token {
                 let all = session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])?;
                 Err(Error::Key {
                     token: self.label.clone(),
-                    wanted: wanted_key(uri),
+                    wanted: described(names(template)),
                     matches: keys.len(),
                     found: all
                         .into_iter()
@@ -146,18 +145,19 @@ impl Token {
 /// A key's label and identifier, for people.
 pub(super) fn key_name(session: &Session, key: ObjectHandle) -> String {
     let wanted = [AttributeType::Label, AttributeType::Id];
-    let mut name = Vec::new();
     // A message about a key is worth more than the reason why the key tells no name.
-    for attribute in session.get_attributes(key, &wanted).unwrap_or_default() {
-        match attribute {
-            Attribute::Label(label) => {
-                name.push(format!("object={}", String::from_utf8_lossy(&label)))
-            }
-            Attribute::Id(id) => name.push(format!("id={}", hex(&id))),
-            _ => {}
-        }
-    }
-    name.join(" ")
+    let attributes = session.get_attributes(key, &wanted).unwrap_or_default();
+    names(&attributes).join(" ")
+}
+
+/// The labels and identifiers among attributes, as a URI calls them.
+fn names(attributes: &[Attribute]) -> Vec<String> {
+    let name = |attribute: &Attribute| match attribute {
+        Attribute::Label(label) => Some(format!("object={}", String::from_utf8_lossy(label))),
+        Attribute::Id(id) => Some(format!("id={}", hex(id))),
+        _ => None,
+    };
+    attributes.iter().filter_map(name).collect()
 }
 
 fn matches(info: &TokenInfo, uri: &Uri) -> bool {
@@ -182,12 +182,6 @@ fn wanted(uri: &Uri) -> String {
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     described(parts.collect())
-}
-
-fn wanted_key(uri: &Uri) -> String {
-    let label = uri.object().map(|label| format!("object={label}"));
-    let id = uri.id().map(|id| format!("id={}", hex(id)));
-    described(label.into_iter().chain(id).collect())
 }
 
 fn described(parts: Vec<String>) -> String {
