@@ -28,15 +28,23 @@ impl Token {
     pub(super) fn find(module: Module, uri: &Uri) -> Result<Self, Error> {
         let mut matching = Vec::new();
         let mut found = Vec::new();
+        let mut fault = None;
         for slot in module.pkcs11.get_slots_with_token()? {
             let info = match module.pkcs11.get_token_info(slot) {
                 Ok(info) => info,
                 // Slots come and go, and one that is gone is not the one that is looked for.
                 Err(CryptokiError::Pkcs11(
-                    RvError::TokenNotPresent | RvError::TokenNotRecognized | RvError::DeviceRemoved,
+                    RvError::TokenNotPresent
+                    | RvError::TokenNotRecognized
+                    | RvError::DeviceRemoved
+                    | RvError::SlotIdInvalid,
                     _,
                 )) => continue,
-                Err(error) => return Err(error.into()),
+                // One faulty slot must not hide the token in another.
+                Err(error) => {
+                    fault = Some(error.into());
+                    continue;
+                }
             };
             if !info.token_initialized() {
                 continue;
@@ -60,6 +68,8 @@ impl Token {
                 login_required: info.login_required(),
                 protected_path: info.protected_authentication_path(),
             }),
+            // The token may be the one that could not tell its name.
+            (None, _) if let Some(fault) = fault => Err(fault),
             (one, others) => {
                 let matches = others + usize::from(one.is_some());
                 Err(Error::Token {
