@@ -4,7 +4,9 @@
 //! [`SignDigest`](crate::sm2::SignDigest) for certificates and requests, and a
 //! `rustls::sign::SigningKey` for TLS.
 
+mod ckr;
 mod error;
 pub mod pkcs11;
 
-pub use error::{Ckr, Error};
+pub use ckr::Ckr;
+pub use error::Error;

@@ -16,7 +16,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::mechanism::Mechanism;
+use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::types::AuthPin;
@@ -29,8 +29,8 @@ use rsa::pkcs8::DecodePublicKey;
 use rustls::sign::SigningKey;
 use rustls::{RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha384};
-use shangmi::hsm::Error;
 use shangmi::hsm::pkcs11::{KeyKind, TokenKey, Uri};
+use shangmi::hsm::{Ckr, Error};
 use shangmi::tls13;
 use spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
 use x509_cert::TbsCertificate;
@@ -191,6 +191,61 @@ fn certificate_is_checked_even_without_a_public_key_in_the_token() {
     );
 }
 
+#[test]
+fn rotation_under_one_label_is_no_mismatch() {
+    isolated("rotation_under_one_label_is_no_mismatch", || {
+        let token = Token::new();
+        token.generate_ec("new", &[2], P256);
+        let certificate = Ca::new().issue(open("new", None).unwrap().public_key_info());
+        // The new key shows no public half, and the old one's has the same label.
+        let public = |label: &str| {
+            let label = Attribute::Label(label.into());
+            let template = [Attribute::Class(ObjectClass::PUBLIC_KEY), label];
+            token.session.find_objects(&template).unwrap()[0]
+        };
+        token.session.destroy_object(public("new")).unwrap();
+        let old = token.generate_ec("new", &[1], P256);
+        token.session.destroy_object(old).unwrap();
+        public("new");
+        open("new", Some(&certificate)).unwrap();
+    });
+}
+
+#[test]
+fn refused_rsa_schemes_are_dropped() {
+    isolated("refused_rsa_schemes_are_dropped", || {
+        let token = Token::new();
+        let pkcs1_alone = Attribute::AllowedMechanisms(vec![MechanismType::RSA_PKCS]);
+        token.generate_rsa_with("key", &[1], 2048, vec![pkcs1_alone]);
+        let key = open("key", None).unwrap();
+        assert!(
+            key.choose_scheme(&[SignatureScheme::RSA_PSS_SHA256])
+                .is_none()
+        );
+        for scheme in [
+            SignatureScheme::RSA_PKCS1_SHA256,
+            SignatureScheme::RSA_PKCS1_SHA512,
+        ] {
+            let signer = key.choose_scheme(&[scheme]).unwrap();
+            assert_eq!(signer.sign(b"message").unwrap().len(), 256);
+        }
+
+        let nothing = Attribute::AllowedMechanisms(vec![MechanismType::SHA256_RSA_PKCS]);
+        token.generate_rsa_with("none", &[2], 2048, vec![nothing]);
+        let error = open("none", None).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::Call {
+                    code: Ckr::MECHANISM_INVALID,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+    });
+}
+
 /// A handshake for each scheme, with the key for server and client, and the certificate that fits
 /// it.
 fn mutual_handshake(kind: KeyKind, schemes: &[SignatureScheme]) {
@@ -316,15 +371,26 @@ impl Token {
             id,
             &Mechanism::EccKeyPairGen,
             vec![Attribute::EcParams(curve)],
+            Vec::new(),
         )
     }
 
     fn generate_rsa(&self, label: &str, id: &[u8], bits: u64) -> ObjectHandle {
+        self.generate_rsa_with(label, id, bits, Vec::new())
+    }
+
+    fn generate_rsa_with(
+        &self,
+        label: &str,
+        id: &[u8],
+        bits: u64,
+        private: Vec<Attribute>,
+    ) -> ObjectHandle {
         let public = vec![
             Attribute::ModulusBits(bits.into()),
             Attribute::PublicExponent(vec![1, 0, 1]),
         ];
-        self.generate(label, id, &Mechanism::RsaPkcsKeyPairGen, public)
+        self.generate(label, id, &Mechanism::RsaPkcsKeyPairGen, public, private)
     }
 
     fn generate(
@@ -333,6 +399,7 @@ impl Token {
         id: &[u8],
         mechanism: &Mechanism<'_>,
         public: Vec<Attribute>,
+        private: Vec<Attribute>,
     ) -> ObjectHandle {
         let names = [
             Attribute::Token(true),
@@ -343,6 +410,7 @@ impl Token {
         let private = [
             &names[..],
             &[Attribute::Sign(true), Attribute::Sensitive(true)],
+            &private,
         ]
         .concat();
         self.session

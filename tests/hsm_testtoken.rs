@@ -1,4 +1,5 @@
-//! Keys in the test token: a PKCS#11 module with Luna's SM2 numbers and an SM2 that is not ours.
+//! Keys in the test token: a PKCS#11 module with Luna's SM2 numbers and another implementation of
+//! the signature, RustCrypto's, whose point arithmetic is today ours too.
 #![cfg(all(feature = "pkcs11", feature = "rustls"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 
@@ -10,8 +11,8 @@ use std::sync::Arc;
 
 use rustls::sign::{CertifiedKey, SigningKey};
 use rustls::{SignatureAlgorithm, SignatureScheme};
-use shangmi::hsm::Error;
 use shangmi::hsm::pkcs11::{KeyKind, TokenKey, Uri};
+use shangmi::hsm::{Ckr, Error};
 use shangmi::pki::{Ca, Purpose, Request, Validity};
 use shangmi::sm2::{self, SignDigest};
 use shangmi::tls13::{self, Negotiated, Sm2SigningKey, negotiated};
@@ -49,6 +50,17 @@ fn key_uri(token: &str, key: &str) -> Uri {
         &format!("token={token};object={key}"),
         &format!("&pin-value={PIN}"),
     )
+}
+
+/// What the token answered to a signature that failed.
+fn failed_call(signer: &impl SignDigest) -> Ckr {
+    let sm2::Error::KeyUnavailable(error) = signer.sign_digest(&[1; 32]).unwrap_err() else {
+        panic!("another error")
+    };
+    match error.downcast_ref() {
+        Some(Error::Call { code, .. }) => *code,
+        _ => panic!("{error}"),
+    }
 }
 
 /// The error of a key that does not open; whatever it is, it shows no PIN.
@@ -269,6 +281,77 @@ fn failures_after_the_start_are_errors_and_pass() {
 }
 
 #[test]
+fn session_with_a_leftover_operation_is_replaced() {
+    let token = token("leftover");
+    token.generate_sm2("key", &[1]).unwrap();
+    let signer = TokenKey::open(&key_uri("leftover", "key"), None)
+        .unwrap()
+        .sm2()
+        .unwrap();
+    token.behave("sign=device-error").unwrap();
+    for _ in 0..2 {
+        assert_eq!(failed_call(&signer), Ckr::DEVICE_ERROR);
+    }
+    token.behave("").unwrap();
+    for _ in 0..2 {
+        let signature = signer.sign_digest(&[1; 32]).unwrap();
+        sm2::verify_digest(signer.public_key(), &[1; 32], &signature).unwrap();
+    }
+}
+
+#[test]
+fn key_replaced_under_its_name_never_signs() {
+    let token = token("replaced");
+    token.import_sm2("key", &[1], &[5; 32]).unwrap();
+    let signer = TokenKey::open(&key_uri("replaced", "key"), None)
+        .unwrap()
+        .sm2()
+        .unwrap();
+    let fails = |expected: &str| {
+        let error = signer.sign_digest(&[1; 32]).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    };
+    token.destroy("key").unwrap();
+    assert_eq!(failed_call(&signer), Ckr::KEY_HANDLE_INVALID);
+    fails("0 private keys of the token replaced are object=key");
+    token.generate_sm2("key", &[1]).unwrap();
+    fails("does not verify");
+    fails("does not verify");
+
+    token.destroy("key").unwrap();
+    token.import_sm2("key", &[1], &[5; 32]).unwrap();
+    let signature = signer.sign_digest(&[1; 32]).unwrap();
+    sm2::verify_digest(signer.public_key(), &[1; 32], &signature).unwrap();
+}
+
+#[test]
+fn private_key_tells_its_own_public_key() {
+    let token = token("alone");
+    let point = token.import_sm2("key", &[1], &[6; 32]).unwrap();
+    let key = TokenKey::open(&key_uri("alone", "key"), None).unwrap();
+    assert_eq!(key.sm2().unwrap().public_key().to_sec1(), point);
+}
+
+#[test]
+fn certificate_stands_in_for_an_unreadable_point() {
+    let token = token("point");
+    token.import_sm2("key", &[1], &[7; 32]).unwrap();
+    token.generate_sm2("other", &[2]).unwrap();
+    let uri = key_uri("point", "key");
+    let ca = common::ca("CA");
+    let open = |key| TokenKey::open(&key_uri("point", key), None).unwrap();
+    let certificate = certificate_for(&open("key"), &ca);
+    let foreign = certificate_for(&open("other"), &ca);
+
+    token.behave("point=cut").unwrap();
+    let error = refused(&uri, None);
+    assert!(matches!(error, Error::Answer { .. }), "{error}");
+    TokenKey::open(&uri, Some(&certificate)).unwrap();
+    let error = refused(&uri, Some(&foreign));
+    assert!(matches!(error, Error::WrongSignature { .. }), "{error}");
+}
+
+#[test]
 fn wrong_pin_is_tried_once() {
     let token = token("pin");
     token.generate_sm2("key", &[]).unwrap();
@@ -279,6 +362,9 @@ fn wrong_pin_is_tried_once() {
         error.to_string(),
         "C_Login failed with CKR_PIN_INCORRECT: the PIN is wrong and was not tried again: correct it before the \
          token locks"
+    );
+    assert!(
+        matches!(&error, Error::Call { function, code: Ckr::PIN_INCORRECT } if function == "C_Login")
     );
     assert!(!format!("{error:?}").contains("not-the-PIN"));
     assert_eq!(token.wrong_pins().unwrap(), 1);

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use cryptoki::context::Function;
 use cryptoki::error::RvError;
 
+use super::ckr::Ckr;
 use super::pkcs11::{KeyKind, UriError};
 use crate::sm2;
 
@@ -131,60 +132,11 @@ pub enum Error {
     Random,
 }
 
-/// A PKCS#11 return code. It is printed as its name in the standard, or as a number if a vendor
-/// defined it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ckr(pub(super) RvError);
-
-impl Ckr {
-    /// What a person should do about it, where that is known.
-    pub fn advice(&self) -> Option<&'static str> {
-        Some(match self.0 {
-            RvError::PinIncorrect => {
-                "the PIN is wrong and was not tried again: correct it before the token locks"
-            }
-            RvError::PinLocked => "the PIN is locked: the security officer must reset it",
-            RvError::PinExpired => "the PIN has expired: change it with the vendor's tool first",
-            RvError::PinInvalid | RvError::PinLenRange => {
-                "the PIN has a length or form that the token refuses"
-            }
-            RvError::UserPinNotInitialized => "the token has no user PIN yet: initialize it first",
-            RvError::TokenNotPresent | RvError::DeviceRemoved => {
-                "the token is gone: check the HSM and its connection"
-            }
-            RvError::DeviceError => "the HSM reports a fault of its own: see its log",
-            RvError::SessionCount => {
-                "the token has no session left: close some, or raise its limit"
-            }
-            RvError::KeyFunctionNotPermitted => "the key must have CKA_SIGN",
-            RvError::UserNotLoggedIn => "the key needs a login: give a PIN in the URI",
-            _ => return None,
-        })
-    }
-}
-
-impl fmt::Display for Ckr {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let RvError::VendorDefined(code) | RvError::UnknownErrorCode(code) = self.0 {
-            return write!(f, "code {code:#010x}");
-        }
-        // cryptoki names `PinIncorrect` what the standard names CKR_PIN_INCORRECT.
-        write!(f, "CKR")?;
-        for c in format!("{:?}", self.0).chars() {
-            if c.is_ascii_uppercase() {
-                write!(f, "_")?;
-            }
-            write!(f, "{}", c.to_ascii_uppercase())?;
-        }
-        Ok(())
-    }
-}
-
 impl Error {
     pub(super) fn call(function: Function, code: RvError) -> Self {
         Self::Call {
             function: format!("C_{function:?}"),
-            code: Ckr(code),
+            code: code.into(),
         }
     }
 
@@ -193,10 +145,7 @@ impl Error {
         let Self::Call { code, .. } = self else {
             return false;
         };
-        matches!(
-            code.0,
-            RvError::MechanismInvalid | RvError::MechanismParamInvalid
-        )
+        matches!(*code, Ckr::MECHANISM_INVALID | Ckr::MECHANISM_PARAM_INVALID)
     }
 
     pub(super) fn answer(reason: impl Into<String>) -> Self {
@@ -332,28 +281,5 @@ impl std::error::Error for Error {
 impl From<Error> for sm2::Error {
     fn from(error: Error) -> Self {
         Self::KeyUnavailable(Box::new(error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_have_the_names_of_the_standard() {
-        assert_eq!(Ckr(RvError::PinIncorrect).to_string(), "CKR_PIN_INCORRECT");
-        assert_eq!(
-            Ckr(RvError::SlotIdInvalid).to_string(),
-            "CKR_SLOT_ID_INVALID"
-        );
-        assert_eq!(
-            Ckr(RvError::VendorDefined(0x8000_0024)).to_string(),
-            "code 0x80000024"
-        );
-        let error = Error::call(Function::Login, RvError::PinLocked);
-        assert_eq!(
-            error.to_string(),
-            "C_Login failed with CKR_PIN_LOCKED: the PIN is locked: the security officer must reset it"
-        );
     }
 }

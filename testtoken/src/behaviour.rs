@@ -15,11 +15,17 @@
 /// | `signature=foreign` | signatures are good, but of another key |
 /// | `signature=short` | signatures lack their last byte |
 /// | `mechanism=absent` | the token does not know `CKM_SM2DSA` |
+/// | `sign=device-error` | `C_Sign` fails with `CKR_DEVICE_ERROR` and leaves its operation active |
+/// | `info=device-error` | `C_GetTokenInfo` fails with `CKR_DEVICE_ERROR` |
+/// | `point=cut` | `CKA_EC_POINT` lacks its last byte |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Behaviour {
     pub(crate) der: bool,
     pub(crate) fault: Option<Fault>,
     pub(crate) without_sm2dsa: bool,
+    pub(crate) sign_fails: bool,
+    pub(crate) info_fails: bool,
+    pub(crate) cut_point: bool,
 }
 
 /// What is wrong with a signature.
@@ -47,6 +53,9 @@ impl Behaviour {
                 "signature=foreign" => behaviour.fault = Some(Fault::Foreign),
                 "signature=short" => behaviour.fault = Some(Fault::Short),
                 "mechanism=absent" => behaviour.without_sm2dsa = true,
+                "sign=device-error" => behaviour.sign_fails = true,
+                "info=device-error" => behaviour.info_fails = true,
+                "point=cut" => behaviour.cut_point = true,
                 _ => return None,
             }
         }

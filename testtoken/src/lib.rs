@@ -6,7 +6,8 @@
 //! - an `rlib` for test programs: [`module_path`] finds the module that cargo built beside the
 //!   program, and [`TestToken`] makes a token in it and puts keys there, through PKCS#11 alone.
 //!
-//! Its SM2 is RustCrypto's, never that of `shangmi`, so that it judges `shangmi` independently.
+//! Its SM2 is another implementation of the signature, RustCrypto's. The point arithmetic beneath
+//! it is, today, the one that `shangmi` uses too, and is not judged by it.
 //! Everything lives in the memory of the process and ends with it. **It protects no key.**
 //!
 //! How it misbehaves on order is told in [`Behaviour`].

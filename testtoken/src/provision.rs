@@ -143,6 +143,22 @@ impl TestToken {
         self.as_user(|session| point(session, session.create_object(&template)?))
     }
 
+    /// Destroys every key object with this label.
+    ///
+    /// # Errors
+    /// What the module answered.
+    pub fn destroy(&self, label: &str) -> Result<()> {
+        self.as_user(|session| {
+            for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
+                let template = [Attribute::Class(class), Attribute::Label(label.into())];
+                for object in session.find_objects(&template)? {
+                    session.destroy_object(object)?;
+                }
+            }
+            Ok(())
+        })
+    }
+
     /// Orders a behaviour, in the words of [`Behaviour`]; an empty text is good behaviour.
     ///
     /// # Errors

@@ -48,6 +48,20 @@ pub(super) struct Inner {
 struct KeySession {
     session: Session,
     key: ObjectHandle,
+    /// A call failed, which may have left an operation active, so that the session would refuse
+    /// the next one.
+    stale: bool,
+}
+
+impl KeySession {
+    fn new(session: Session, key: ObjectHandle) -> Self {
+        let stale = false;
+        Self {
+            session,
+            key,
+            stale,
+        }
+    }
 }
 
 impl TokenKey {
@@ -79,7 +93,7 @@ impl TokenKey {
         token.login(&session, uri)?;
 
         let template = template(uri);
-        let key = token.find_key(&session, &template, uri)?;
+        let key = token.find_key(&session, &template)?;
         let name = key_name(&session, key);
         let schemes = schemes(&token, &session, key, &name)?;
         let Some(kind) = schemes.first().map(|scheme| scheme.kind()) else {
@@ -89,7 +103,7 @@ impl TokenKey {
             });
         };
         let public = public_key(&session, key, kind, &name, certificate)?;
-        let session = Mutex::new(KeySession { session, key });
+        let session = Mutex::new(KeySession::new(session, key));
         let encoding = Encoding::Raw;
         let mut inner = Inner {
             token,
@@ -166,32 +180,39 @@ impl Inner {
             .ok_or_else(|| format_error(scheme, &answer))
     }
 
-    /// One C_SignInit and one C_Sign; the token's own answer.
+    /// The token's own answer, from a new session if the last call failed.
     fn ask(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
-        let mechanism = scheme.mechanism()?;
-        let mut guard = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        let KeySession { session, key } = &*guard;
-        let result = self
-            .token
-            .module
-            .raw
-            .sign(session, &mechanism, *key, &scheme.input(digest));
-        if result.is_err() {
-            // An operation may be left active, so that the session would refuse the next one. The
-            // new session is open before the old one closes, and so the login lasts.
-            if let Ok(fresh) = self.reopen() {
-                *guard = fresh;
-            }
+        let mut current = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.stale {
+            // The new session is open before the old one closes, and so the login lasts.
+            *current = self.reopen(scheme)?;
         }
-        Ok(result?)
+        let answer = self.ask_in(&current, scheme, digest);
+        current.stale = answer.is_err();
+        answer
     }
 
-    fn reopen(&self) -> Result<KeySession, Error> {
+    /// One C_SignInit and one C_Sign.
+    fn ask_in(
+        &self,
+        current: &KeySession,
+        scheme: Scheme,
+        digest: &[u8],
+    ) -> Result<Vec<u8>, Error> {
+        let KeySession { session, key, .. } = current;
+        let (mechanism, input) = (scheme.mechanism()?, scheme.input(digest));
+        let raw = &self.token.module.raw;
+        Ok(raw.sign(session, &mechanism, *key, &input)?)
+    }
+
+    /// The key is looked up anew, and may have been replaced under its name: it must prove first
+    /// that it is the one of `public`.
+    fn reopen(&self, scheme: Scheme) -> Result<KeySession, Error> {
         let session = self.token.open_session()?;
-        let key = self
-            .token
-            .find_key(&session, &self.template, &Uri::default())?;
-        Ok(KeySession { session, key })
+        let key = self.token.find_key(&session, &self.template)?;
+        let fresh = KeySession::new(session, key);
+        self.try_scheme(scheme, |digest| self.ask_in(&fresh, scheme, digest))?;
+        Ok(fresh)
     }
 
     /// Tries every scheme, and keeps those that the token can do with this key.
@@ -199,7 +220,7 @@ impl Inner {
         let mut working = Vec::new();
         let mut refusal = None;
         for scheme in self.schemes.clone() {
-            match self.try_scheme(scheme) {
+            match self.try_scheme(scheme, |digest| self.ask(scheme, digest)) {
                 Ok(encoding) => {
                     self.encoding = encoding;
                     working.push(scheme);
@@ -220,12 +241,16 @@ impl Inner {
     }
 
     /// Signs a random digest, verifies it in software, and learns how the token writes (r, s).
-    fn try_scheme(&self, scheme: Scheme) -> Result<Encoding, Error> {
+    fn try_scheme(
+        &self,
+        scheme: Scheme,
+        ask: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
+    ) -> Result<Encoding, Error> {
         let mut digest = vec![0; scheme.digest_len()];
         SystemRandom
             .try_fill_bytes(&mut digest)
             .map_err(|_| Error::Random)?;
-        let answer = self.ask(scheme, &digest)?;
+        let answer = ask(&digest)?;
         let mut error = format_error(scheme, &answer);
         for encoding in [Encoding::Raw, Encoding::Der] {
             match scheme.read(&answer, encoding, &self.public) {
@@ -335,8 +360,14 @@ fn public_key(
         return public.ok_or_else(|| Error::NoPublicKey { key: name.into() });
     };
     let same = certificate.kind() == kind
-        && PublicKey::from_token(session, key, kind)?
-            .is_none_or(|public| public.key == certificate.key);
+        && match PublicKey::from_token(session, key, kind) {
+            Ok(public) => public.is_none_or(|public| public.key == certificate.key),
+            // The first signature decides, as where the token shows nothing.
+            Err(error) => {
+                tracing::warn!(key = name, %error, "the token's public key cannot be read");
+                true
+            }
+        };
     match same {
         true => Ok(certificate),
         false => Err(Error::CertificateMismatch {

@@ -160,21 +160,25 @@ fn rsa_key(bits: &[u8]) -> Result<RsaPublicKey, Error> {
     }
 }
 
-/// Public objects that belong to a private key, by identifier first.
+/// Public objects that belong to a private key: by identifier, or by label if it has none. During
+/// a rotation two keys have one label.
 fn public_objects(session: &Session, private: ObjectHandle) -> Result<Vec<ObjectHandle>, Error> {
     let names = session.get_attributes(private, &[AttributeType::Id, AttributeType::Label])?;
-    for name in names {
-        let empty =
-            matches!(&name, Attribute::Id(value) | Attribute::Label(value) if value.is_empty());
-        if empty {
-            continue;
-        }
-        let found = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), name])?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
+    let by_id = |name: &Attribute| matches!(name, Attribute::Id(id) if !id.is_empty());
+    let by_label = |name: &Attribute| matches!(name, Attribute::Label(label) if !label.is_empty());
+    let name = names
+        .iter()
+        .find(|name| by_id(name))
+        .or_else(|| names.iter().find(|name| by_label(name)));
+    let Some(name) = name else {
+        return Ok(Vec::new());
+    };
+    let found = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), name.clone()])?;
+    // Several of one label may each be of another key.
+    match found.len() > 1 && by_label(name) {
+        true => Ok(Vec::new()),
+        false => Ok(found),
     }
-    Ok(Vec::new())
 }
 
 /// The point in CKA_EC_POINT, of `length` bytes.

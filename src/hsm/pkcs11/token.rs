@@ -28,15 +28,23 @@ impl Token {
     pub(super) fn find(module: Module, uri: &Uri) -> Result<Self, Error> {
         let mut matching = Vec::new();
         let mut found = Vec::new();
+        let mut fault = None;
         for slot in module.pkcs11.get_slots_with_token()? {
             let info = match module.pkcs11.get_token_info(slot) {
                 Ok(info) => info,
                 // Slots come and go, and one that is gone is not the one that is looked for.
                 Err(CryptokiError::Pkcs11(
-                    RvError::TokenNotPresent | RvError::TokenNotRecognized | RvError::DeviceRemoved,
+                    RvError::TokenNotPresent
+                    | RvError::TokenNotRecognized
+                    | RvError::DeviceRemoved
+                    | RvError::SlotIdInvalid,
                     _,
                 )) => continue,
-                Err(error) => return Err(error.into()),
+                // One faulty slot must not hide the token in another.
+                Err(error) => {
+                    fault = Some(error.into());
+                    continue;
+                }
             };
             if !info.token_initialized() {
                 continue;
@@ -60,6 +68,8 @@ impl Token {
                 login_required: info.login_required(),
                 protected_path: info.protected_authentication_path(),
             }),
+            // The token may be the one that could not tell its name.
+            (None, _) if let Some(fault) = fault => Err(fault),
             (one, others) => {
                 let matches = others + usize::from(one.is_some());
                 Err(Error::Token {
@@ -122,7 +132,6 @@ impl Token {
         &self,
         session: &Session,
         template: &[Attribute],
-        uri: &Uri,
     ) -> Result<ObjectHandle, Error> {
         match session.find_objects(template)?[..] {
             [key] => Ok(key),
@@ -130,7 +139,7 @@ impl Token {
                 let all = session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])?;
                 Err(Error::Key {
                     token: self.label.clone(),
-                    wanted: wanted_key(uri),
+                    wanted: described(names(template)),
                     matches: keys.len(),
                     found: all
                         .into_iter()
@@ -146,18 +155,19 @@ impl Token {
 /// A key's label and identifier, for people.
 pub(super) fn key_name(session: &Session, key: ObjectHandle) -> String {
     let wanted = [AttributeType::Label, AttributeType::Id];
-    let mut name = Vec::new();
     // A message about a key is worth more than the reason why the key tells no name.
-    for attribute in session.get_attributes(key, &wanted).unwrap_or_default() {
-        match attribute {
-            Attribute::Label(label) => {
-                name.push(format!("object={}", String::from_utf8_lossy(&label)))
-            }
-            Attribute::Id(id) => name.push(format!("id={}", hex(&id))),
-            _ => {}
-        }
-    }
-    name.join(" ")
+    let attributes = session.get_attributes(key, &wanted).unwrap_or_default();
+    names(&attributes).join(" ")
+}
+
+/// The labels and identifiers among attributes, as a URI calls them.
+fn names(attributes: &[Attribute]) -> Vec<String> {
+    let name = |attribute: &Attribute| match attribute {
+        Attribute::Label(label) => Some(format!("object={}", String::from_utf8_lossy(label))),
+        Attribute::Id(id) => Some(format!("id={}", hex(id))),
+        _ => None,
+    };
+    attributes.iter().filter_map(name).collect()
 }
 
 fn matches(info: &TokenInfo, uri: &Uri) -> bool {
@@ -182,12 +192,6 @@ fn wanted(uri: &Uri) -> String {
         .into_iter()
         .filter_map(|(name, value)| Some(format!("{name}={}", value?)));
     described(parts.collect())
-}
-
-fn wanted_key(uri: &Uri) -> String {
-    let label = uri.object().map(|label| format!("object={label}"));
-    let id = uri.id().map(|id| format!("id={}", hex(id)));
-    described(label.into_iter().chain(id).collect())
 }
 
 fn described(parts: Vec<String>) -> String {

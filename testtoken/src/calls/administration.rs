@@ -86,6 +86,9 @@ pub(crate) unsafe extern "C" fn C_GetTokenInfo(
     with_module(|module| {
         let (sessions, rw_sessions) = (module.session_count(slot), module.rw_session_count(slot));
         let token = module.token(slot, "C_GetTokenInfo")?;
+        if token.behaviour.info_fails {
+            return Err(CKR_DEVICE_ERROR);
+        }
         let value = CK_TOKEN_INFO {
             label: token.label,
             manufacturerID: padded("shangmi"),

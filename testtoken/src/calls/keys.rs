@@ -40,6 +40,9 @@ pub(crate) unsafe extern "C" fn C_Sign(
         let (key, behaviour) = {
             let mut module = module::lock();
             let (session, token) = module.ready()?.session(session, "C_Sign")?;
+            if token.behaviour.sign_fails {
+                return Err(CKR_DEVICE_ERROR);
+            }
             let key = session
                 .signing
                 .take()

@@ -46,9 +46,10 @@ pub(crate) unsafe extern "C" fn C_GetAttributeValue(
         // nobody.
         let template = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
         let mut result = Ok(());
+        let cut = |kind| usize::from(token.behaviour.cut_point && kind == CKA_EC_POINT);
         for wanted in template {
             let value = match object.attribute(wanted.type_) {
-                Ok(value) => value,
+                Ok(value) => &value[..value.len() - cut(wanted.type_).min(value.len())],
                 Err(code) => {
                     wanted.ulValueLen = CK_UNAVAILABLE_INFORMATION;
                     result = Err(code);
