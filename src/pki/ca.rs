@@ -1,6 +1,7 @@
 //! An SM2 certification authority for any key that signs: in software or in a token.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use der::asn1::OctetString;
 use der::{Encode, Sequence};
@@ -131,9 +132,13 @@ impl Ca {
     ///
     /// # Errors
     /// [`Error::InvalidName`], [`Error::InvalidValidity`], [`Error::Profile`] where the leaf breaks
-    /// a rule; [`Error::Signer`] and [`Error::SignerMismatch`] where the key does not sign.
+    /// a rule, or sets no validity and this CA has expired; [`Error::Signer`] and
+    /// [`Error::SignerMismatch`] where the key does not sign.
     pub fn issue(&self, leaf: &Leaf, public_key: &PublicKey) -> Result<Certificate, Error> {
-        let validity = leaf.validity.unwrap_or_else(|| self.default_validity());
+        let validity = match leaf.validity {
+            Some(validity) => validity,
+            None => self.default_validity()?,
+        };
         let extensions = leaf.extensions(ITEM)?;
         self.sign(&leaf.to_name()?, public_key, extensions, validity)
     }
@@ -174,12 +179,19 @@ impl Ca {
         }
     }
 
-    fn default_validity(&self) -> Validity {
+    fn default_validity(&self) -> Result<Validity, Error> {
+        let last = self.certificate.validity().not_after;
+        if last < SystemTime::now() {
+            return Err(Error::Profile {
+                item: ITEM,
+                subject: self.certificate.subject(),
+                rule: "this CA has expired, and what it issues ends with it: \
+                       issue under a renewed CA, or set a validity",
+            });
+        }
         let mut validity = Validity::days(365);
-        validity.not_after = validity
-            .not_after
-            .min(self.certificate.validity().not_after);
-        validity
+        validity.not_after = validity.not_after.min(last);
+        Ok(validity)
     }
 
     fn sign(

@@ -66,6 +66,11 @@ pub enum Error {
         /// The curve of its key.
         curve: Option<ObjectIdentifier>,
     },
+    /// The curve is spelled out (`specifiedCurve`) where RFC 5480 section 2.1.1 wants its name.
+    ExplicitCurve {
+        /// The item that holds the key.
+        item: Item,
+    },
     /// A private key on curveSM2 is exactly 32 bytes (RFC 5915 section 3).
     KeyLength {
         /// The length that was found, in bytes.
@@ -194,8 +199,13 @@ impl fmt::Display for Error {
             ),
             Self::UnsupportedCurve { item, curve: None } => write!(
                 f,
-                "{item}: it does not name its curve; write it as PKCS#8 with a named curve \
-                 (openssl pkcs8 -topk8 -nocrypt)"
+                "{item}: it does not say on which curve it is, and that cannot be known from the \
+                 rest; export it again with its curve"
+            ),
+            Self::ExplicitCurve { item } => write!(
+                f,
+                "{item}: it spells its curve out instead of naming it; {}",
+                item.cure_of_explicit_curve()
             ),
             Self::KeyLength { length } => {
                 write!(
@@ -263,6 +273,21 @@ impl Item {
             Self::PublicKey => "PUBLIC KEY",
             Self::Certificate => "CERTIFICATE",
             Self::Request => "CERTIFICATE REQUEST",
+        }
+    }
+
+    fn cure_of_explicit_curve(self) -> &'static str {
+        match self {
+            Self::PrivateKey => {
+                "name it (openssl ec -in key.pem -param_enc named_curve -out named.pem)"
+            }
+            Self::PublicKey => {
+                "name it (openssl ec -pubin -in public.pem -param_enc named_curve -out named.pem)"
+            }
+            Self::Certificate | Self::Request => {
+                "make it again from a key that names it \
+                 (openssl ec -in key.pem -param_enc named_curve -out named.pem)"
+            }
         }
     }
 

@@ -3,8 +3,8 @@
 //!
 //! Private keys are parsed in place and written straight into buffers that are wiped on drop.
 
-use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef};
-use der::{Decode, Encode, Reader, SliceReader, Tag};
+use der::asn1::{AnyRef, BitStringRef, ContextSpecific, ObjectIdentifier, OctetStringRef};
+use der::{Decode, Encode, Reader, SliceReader, Tag, TagNumber, Tagged};
 use pkcs8::PrivateKeyInfoRef;
 use sec1::{EcParameters, EcPrivateKey};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
@@ -48,6 +48,7 @@ pub fn from_pem(pem: &[u8]) -> Result<SecretKey, Error> {
 ///
 /// # Errors
 /// - [`Error::UnsupportedAlgorithm`], [`Error::UnsupportedCurve`]: a key of another kind.
+/// - [`Error::ExplicitCurve`]: its curve is spelled out, be it curveSM2 or another.
 /// - [`Error::Encrypted`], [`Error::Unexpected`]: not a plain private key.
 /// - [`Error::Malformed`], [`Error::TooLarge`]: not strict DER, trailing bytes included.
 /// - [`Error::KeyLength`], [`Error::InvalidKey`], [`Error::KeyMismatch`]: not a valid key.
@@ -127,7 +128,7 @@ pub fn public_key_to_spki(key: &PublicKey) -> Result<Vec<u8>, Error> {
 ///
 /// # Errors
 /// [`Error::UnsupportedAlgorithm`] and [`Error::UnsupportedCurve`] for other keys,
-/// [`Error::Malformed`] where it is not strict DER, [`Error::InvalidKey`] where the point is not on
+/// [`Error::ExplicitCurve`] where the curve is spelled out, [`Error::Malformed`] where it is not strict DER, [`Error::InvalidKey`] where the point is not on
 /// the curve.
 pub fn public_key_from_spki(der: &[u8]) -> Result<PublicKey, Error> {
     let item = Item::PublicKey;
@@ -193,7 +194,13 @@ fn from_pkcs8(der: &[u8]) -> Result<SecretKey, Error> {
 /// Reads RFC 5915; `curve` is what an outer PKCS#8 says.
 fn from_sec1(der: &[u8], curve: Option<ObjectIdentifier>) -> Result<SecretKey, Error> {
     let item = Item::PrivateKey;
-    let inner = EcPrivateKey::from_der(der).map_err(item.malformed())?;
+    let inner = EcPrivateKey::from_der(der).map_err(|source| {
+        if has_explicit_curve(der).unwrap_or(false) {
+            Error::ExplicitCurve { item }
+        } else {
+            Error::Malformed { item, source }
+        }
+    })?;
     let named = inner
         .parameters
         .and_then(|parameters| parameters.named_curve());
@@ -219,6 +226,22 @@ fn from_sec1(der: &[u8], curve: Option<ObjectIdentifier>) -> Result<SecretKey, E
     }
 }
 
+/// Whether RFC 5915's parameters are a SpecifiedECDomain, which [`EcPrivateKey`] does not read.
+fn has_explicit_curve(der: &[u8]) -> der::Result<bool> {
+    let mut reader = SliceReader::new(der)?;
+    let explicit = reader.sequence(|body| {
+        body.tlv_bytes()?;
+        body.tlv_bytes()?;
+        let parameters = ContextSpecific::<AnyRef<'_>>::decode_explicit(body, TagNumber(0))?;
+        while !body.is_finished() {
+            body.tlv_bytes()?;
+        }
+        Ok::<_, der::Error>(parameters.is_some_and(|found| found.value.tag() == Tag::Sequence))
+    })?;
+    reader.finish()?;
+    Ok(explicit)
+}
+
 fn is_public_key(point: &[u8], key: &SecretKey) -> bool {
     PublicKey::from_sec1(point).is_ok_and(|public| public == *key.public_key())
 }
@@ -230,6 +253,12 @@ fn check_algorithm(algorithm: &AlgorithmIdentifierRef<'_>, item: Item) -> Result
             item,
             algorithm: algorithm.oid,
         });
+    }
+    if algorithm
+        .parameters
+        .is_some_and(|parameters| parameters.tag() == Tag::Sequence)
+    {
+        return Err(Error::ExplicitCurve { item });
     }
     match algorithm.parameters_oid() {
         Ok(curve) if curve == sm2::CURVE_OID => Ok(()),

@@ -39,6 +39,21 @@ fn the_default_validity_ends_with_the_issuer() {
 }
 
 #[test]
+fn an_expired_issuer_is_named() {
+    let hour = Duration::from_secs(3600);
+    let now = SystemTime::now();
+    let past = Validity::new(now - 5 * hour, now - hour / 2);
+    let ca = Ca::self_signed("CN=Old", new_key(), past).unwrap();
+    let issue = |leaf: &Leaf| ca.issue(leaf, new_key().public_key());
+    let error = issue(&Leaf::client("x")).unwrap_err();
+    assert!(matches!(&error, Error::Profile { subject, .. } if subject == "CN=Old"));
+    assert!(error.to_string().contains("this CA has expired"), "{error}");
+    // To make an expired certificate on purpose
+    let leaf = issue(&Leaf::client("x").validity(past)).unwrap();
+    assert!(leaf.validity().not_after < now);
+}
+
+#[test]
 fn impossible_validities_are_refused() {
     let now = SystemTime::now();
     let year_10000 = UNIX_EPOCH + Duration::from_secs(253_402_300_800);

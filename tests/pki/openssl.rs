@@ -179,15 +179,51 @@ fn encrypted_keys_are_refused_with_advice() {
 fn curves_that_are_spelled_out_are_refused() {
     let folder = Folder::new("explicit");
     folder.openssl("ecparam -name SM2 -genkey -noout -out key.pem");
+    let original = key::from_pem(&folder.read("key.pem")).unwrap();
     folder.openssl("ec -in key.pem -param_enc explicit -out sec1.pem");
+    folder.openssl("ec -in key.pem -param_enc explicit -no_public -out no-public.pem");
     folder.openssl("pkcs8 -topk8 -nocrypt -in sec1.pem -out pkcs8.pem");
+    for file in ["sec1.pem", "no-public.pem", "pkcs8.pem"] {
+        let error = key::from_pem(&folder.read(file)).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                Error::ExplicitCurve {
+                    item: Item::PrivateKey
+                }
+            ),
+            "{file}: {error}"
+        );
+        // What it advises helps.
+        let cure = "ec -in key.pem -param_enc named_curve -out named.pem";
+        assert!(error.to_string().contains(cure), "{file}: {error}");
+        folder.openssl(&cure.replace("key.pem", file));
+        let named = key::from_pem(&folder.read("named.pem")).unwrap();
+        assert_eq!(named.public_key(), original.public_key(), "{file}");
+    }
+
+    folder.openssl("ec -in sec1.pem -pubout -out public.pem");
+    folder.openssl("ec -pubin -in public.pem -outform DER -out public.der");
+    let error = key::public_key_from_spki(&folder.read("public.der")).unwrap_err();
     assert!(matches!(
-        key::from_pem(&folder.read("pkcs8.pem")),
-        Err(Error::UnsupportedCurve { curve: None, .. })
+        error,
+        Error::ExplicitCurve {
+            item: Item::PublicKey
+        }
     ));
+    let cure = "ec -pubin -in public.pem -param_enc named_curve -out named.pem";
+    assert!(error.to_string().contains(cure), "{error}");
+    folder.openssl(&format!("{cure} -outform DER"));
+    let named = key::public_key_from_spki(&folder.read("named.pem")).unwrap();
+    assert_eq!(&named, original.public_key());
+
+    let make = "req -x509 -new -key sec1.pem -sm3 -subj /CN=Theirs";
+    folder.openssl(&format!("{make} -sigopt {DISTID} -out certificate.pem"));
     assert!(matches!(
-        key::from_pem(&folder.read("sec1.pem")),
-        Err(Error::Malformed { .. })
+        Certificate::from_pem(&folder.read("certificate.pem")),
+        Err(Error::ExplicitCurve {
+            item: Item::Certificate
+        })
     ));
 }
 
@@ -213,10 +249,10 @@ fn it_verifies_our_chain() {
         let text = folder.openssl(&format!("{verify} -vfyopt {DISTID} {file}"));
         assert_eq!(text, format!("{file}: OK\n"));
     }
-    let text = folder.openssl("x509 -in leaf.pem -noout -text");
+    let text = folder.openssl("x509 -in leaf.pem -noout -text -nameopt RFC2253");
     for line in [
         "Signature Algorithm: SM2-with-SM3",
-        "Issuer: C = CN, O = Example, CN = Below",
+        "Issuer: CN=Below,O=Example,C=CN",
         "DNS:localhost, IP Address:127.0.0.1",
     ] {
         assert!(text.contains(line), "{line} is missing in {text}");
@@ -229,7 +265,7 @@ fn we_verify_its_certificates() {
     folder.openssl("ecparam -name SM2 -genkey -noout -out key.pem");
     let make = "req -x509 -new -key key.pem -sm3 -subj /C=CN/CN=Theirs -days 30";
     folder.openssl(&format!("{make} -sigopt {DISTID} -out good.pem"));
-    folder.openssl(&format!("{make} -out empty-id.pem"));
+    folder.openssl(&format!("{make} -sigopt distid: -out empty-id.pem"));
     folder.openssl(&format!("{make} -sigopt distid:other -out other-id.pem"));
     folder.openssl(&format!(
         "{make} -sigopt {DISTID} -outform DER -out good.der"
@@ -293,7 +329,7 @@ fn it_verifies_our_request_and_we_its() {
     folder.openssl(&format!(
         "{make} -sigopt {DISTID} -addext subjectAltName=email:a@b.cn -out email.pem"
     ));
-    folder.openssl(&format!("{make} -out empty-id.pem"));
+    folder.openssl(&format!("{make} -sigopt distid: -out empty-id.pem"));
 
     let root_key = new_key();
     folder.write(
