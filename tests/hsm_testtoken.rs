@@ -497,6 +497,31 @@ fn modules_that_cannot_be_loaded_are_named() {
 }
 
 #[test]
+fn module_must_be_the_one_that_the_uri_describes() {
+    let token = token("library");
+    token.generate_sm2("key", &[1]).unwrap();
+    let open = |library: &str| {
+        let path = format!("token=library;{library}");
+        TokenKey::open(&uri(&path, &format!("&pin-value={PIN}")), None)
+    };
+    open("library-manufacturer=SafeNet;library-description=Chrystoki;library-version=0.1").unwrap();
+    for other in [
+        "library-manufacturer=Other",
+        "library-description=Other",
+        "library-version=0",
+        "library-version=1.1",
+    ] {
+        let error = open(other).unwrap_err();
+        let expected =
+            "library-manufacturer=SafeNet library-description=Chrystoki library-version=0.1";
+        assert!(
+            matches!(&error, Error::Library { found, .. } if found == expected),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn clones_sign_from_many_threads() {
     let token = token("threads");
     token.generate_sm2("key", &[]).unwrap();

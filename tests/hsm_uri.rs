@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use shangmi::hsm::pkcs11::{MAX_URI_LEN, ObjectType, PinSource, Uri, UriError};
+use shangmi::hsm::pkcs11::{LibraryVersion, MAX_URI_LEN, ObjectType, PinSource, Uri, UriError};
 
 fn parse(uri: &str) -> Uri {
     uri.parse().unwrap_or_else(|error| panic!("{uri}: {error}"))
@@ -40,6 +40,36 @@ fn every_attribute() {
     assert!(
         matches!(uri.pin(), Some(PinSource::File(path)) if path == Path::new("/run/secrets/pin"))
     );
+}
+
+#[test]
+fn library_attributes() {
+    let uri = parse(
+        "pkcs11:library-manufacturer=SafeNet;library-description=Soft%20Token;library-version=3",
+    );
+    assert_eq!(uri.library_manufacturer(), Some("SafeNet"));
+    assert_eq!(uri.library_description(), Some("Soft Token"));
+    let version = |uri: &Uri| uri.library_version();
+    let is = |major, minor| Some(LibraryVersion { major, minor });
+    assert_eq!(version(&uri), is(3, 0));
+    assert_eq!(version(&parse("pkcs11:library-version=1.23")), is(1, 23));
+    for value in [
+        "", ".", "1.", ".1", "1.2.3", "+1", "1.-2", "256", "1.256", "v1", " 1",
+    ] {
+        let value = value.replace(' ', "%20");
+        let error = refused(&format!("pkcs11:library-version={value}"));
+        let attribute = named("library-version");
+        assert_eq!(error, UriError::InvalidValue { attribute }, "{value}");
+    }
+    for attribute in [
+        "library-manufacturer",
+        "library-description",
+        "library-version",
+    ] {
+        let error = refused(&format!("pkcs11:{attribute}=1;{attribute}=1"));
+        let attribute = named(attribute);
+        assert_eq!(error, UriError::Duplicate { attribute });
+    }
 }
 
 #[test]
@@ -156,7 +186,7 @@ fn duplicates_and_unknown_attributes() {
         "tokens",
         "pin-value",
         "module-path",
-        "library-version",
+        "library-vendor",
         "x-vendor",
     ] {
         let error = refused(&format!("pkcs11:{attribute}=a"));
@@ -241,6 +271,8 @@ fn values() {
         ("serial", "1".repeat(17)),
         ("model", "m".repeat(17)),
         ("manufacturer", "m".repeat(33)),
+        ("library-manufacturer", "m".repeat(33)),
+        ("library-description", "d".repeat(33)),
         ("object", "%c3%28".into()),
         ("type", "Private".into()),
         ("type", String::new()),

@@ -71,6 +71,9 @@ fn attributes(uri: &Uri) -> Vec<(&'static str, Vec<u8>)> {
         ObjectType::SecretKey => "secret-key",
         _ => unreachable!("RFC 7512 has five types"),
     });
+    let version = uri
+        .library_version()
+        .map(|version| format!("{}.{}", version.major, version.minor).into_bytes());
     let (source, value) = match uri.pin() {
         Some(PinSource::File(file)) => (Some(path(file)), None),
         Some(PinSource::Value(pin)) => (None, Some(pin.to_vec())),
@@ -83,6 +86,9 @@ fn attributes(uri: &Uri) -> Vec<(&'static str, Vec<u8>)> {
         ("model", text(uri.model())),
         ("object", text(uri.object())),
         ("id", uri.id().map(<[u8]>::to_vec)),
+        ("library-manufacturer", text(uri.library_manufacturer())),
+        ("library-description", text(uri.library_description())),
+        ("library-version", version),
         ("type", text(kind)),
         ("module-path", uri.module_path().map(path)),
         ("module-name", text(uri.module_name())),

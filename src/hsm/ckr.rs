@@ -15,7 +15,7 @@ use cryptoki_sys::*;
 ///     matches!(error, Error::Call { code: Ckr::DEVICE_ERROR | Ckr::SESSION_COUNT, .. })
 /// }
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ckr(u64);
 
 impl Ckr {
@@ -54,6 +54,12 @@ impl fmt::Display for Ckr {
             Some(name) => f.write_str(name),
             None => write!(f, "code {:#010x}", self.0),
         }
+    }
+}
+
+impl fmt::Debug for Ckr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -212,6 +218,7 @@ mod tests {
             assert_eq!(Ckr::from(binding), ckr);
             assert_eq!((ckr.code(), ckr.to_string().as_str()), (code, name));
         }
+        assert_eq!(format!("{:?}", Ckr::PIN_LOCKED), "CKR_PIN_LOCKED");
         let vendor = Ckr::from(RvError::VendorDefined(0x8000_0024));
         assert_eq!(vendor.to_string(), "code 0x80000024");
         assert_eq!((vendor.code(), vendor.name()), (0x8000_0024, None));

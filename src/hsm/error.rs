@@ -35,6 +35,13 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The module is not the one that the URI describes.
+    Library {
+        /// The module's file.
+        path: PathBuf,
+        /// What the module says about itself, in the words of the URI.
+        found: String,
+    },
     /// A PKCS#11 call failed.
     Call {
         /// The call, such as `C_Login`.
@@ -179,6 +186,11 @@ impl fmt::Display for Error {
             Self::Module { path, reason } => {
                 write!(f, "PKCS#11 module {}: {reason}", path.display())
             }
+            Self::Library { path, found } => write!(
+                f,
+                "PKCS#11 module {}: it is {found}, and the URI asks for another",
+                path.display()
+            ),
             Self::Call { function, code } => {
                 write!(f, "{function} failed with {code}")?;
                 code.advice()

@@ -26,7 +26,9 @@ mod scheme;
 mod signer;
 mod token;
 mod uri;
+mod uri_error;
 
 pub use key::{Sm2TokenKey, TokenKey};
 pub use public::KeyKind;
-pub use uri::{MAX_URI_LEN, ObjectType, PinSource, Uri, UriError};
+pub use uri::{LibraryVersion, MAX_URI_LEN, ObjectType, PinSource, Uri};
+pub use uri_error::UriError;

@@ -17,6 +17,7 @@
 /// | `mechanism=absent` | the token does not know `CKM_SM2DSA` |
 /// | `sign=device-error` | `C_Sign` fails with `CKR_DEVICE_ERROR` and leaves its operation active |
 /// | `info=device-error` | `C_GetTokenInfo` fails with `CKR_DEVICE_ERROR` |
+/// | `library=device-error` | `C_GetInfo` fails with `CKR_DEVICE_ERROR` |
 /// | `point=cut` | `CKA_EC_POINT` lacks its last byte |
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Behaviour {
@@ -25,6 +26,7 @@ pub struct Behaviour {
     pub(crate) without_sm2dsa: bool,
     pub(crate) sign_fails: bool,
     pub(crate) info_fails: bool,
+    pub(crate) library_fails: bool,
     pub(crate) cut_point: bool,
 }
 
@@ -55,6 +57,7 @@ impl Behaviour {
                 "mechanism=absent" => behaviour.without_sm2dsa = true,
                 "sign=device-error" => behaviour.sign_fails = true,
                 "info=device-error" => behaviour.info_fails = true,
+                "library=device-error" => behaviour.library_fails = true,
                 "point=cut" => behaviour.cut_point = true,
                 _ => return None,
             }

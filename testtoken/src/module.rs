@@ -83,6 +83,13 @@ impl Module {
         self.tokens.keys().copied().collect()
     }
 
+    /// Whether a token orders `C_GetInfo` to fail, which has no token of its own.
+    pub(crate) fn library_fails(&self) -> bool {
+        self.tokens
+            .values()
+            .any(|token| token.behaviour.library_fails)
+    }
+
     /// The token in a slot, which notes the call.
     pub(crate) fn token(&mut self, slot: CK_SLOT_ID, function: &'static str) -> Result<&mut Token> {
         let token = self.tokens.get_mut(&slot).ok_or(CKR_SLOT_ID_INVALID)?;

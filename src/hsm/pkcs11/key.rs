@@ -88,7 +88,7 @@ impl TokenKey {
         let path = uri.module_path().ok_or(Error::Incomplete {
             advice: "the module is not named: add module-path=/path/to/module.so",
         })?;
-        let token = Token::find(Module::load(path)?, uri)?;
+        let token = Token::find(Module::load(path, uri)?, uri)?;
         let session = token.open_session()?;
         token.login(&session, uri)?;
 

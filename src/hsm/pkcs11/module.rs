@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
+use cryptoki::context::{CInitializeArgs, CInitializeFlags, Info, Pkcs11};
 use cryptoki::error::{Error as CryptokiError, RvError};
 
 use super::profile::Profile;
 use super::raw::Raw;
+use super::uri::{LibraryVersion, Uri, same};
 use crate::hsm::Error;
 
 /// A loaded and initialized module.
@@ -19,12 +20,38 @@ pub(super) struct Module {
     pub(super) profile: Option<Profile>,
 }
 
+/// A module's file, opened by `cryptoki` and for [`Raw`].
+#[derive(Clone)]
+struct Library {
+    pkcs11: Pkcs11,
+    raw: Arc<Raw>,
+}
+
 /// C_Finalize is never called: the module is the process's, and others may use it too.
-static LOADED: Mutex<BTreeMap<PathBuf, Module>> = Mutex::new(BTreeMap::new());
+static LOADED: Mutex<BTreeMap<PathBuf, Library>> = Mutex::new(BTreeMap::new());
 
 impl Module {
-    /// Loads the module, or takes the one that is loaded.
-    pub(super) fn load(path: &Path) -> Result<Self, Error> {
+    /// Loads the module, or takes the one that is loaded, if it is the one that `uri` describes.
+    pub(super) fn load(path: &Path, uri: &Uri) -> Result<Self, Error> {
+        let Library { pkcs11, raw } = Library::load(path)?;
+        let info = pkcs11.get_library_info()?;
+        if !matches(&info, uri) {
+            return Err(Error::Library {
+                path: path.into(),
+                found: described(&info),
+            });
+        }
+        let profile = Profile::of(&info);
+        Ok(Self {
+            pkcs11,
+            raw,
+            profile,
+        })
+    }
+}
+
+impl Library {
+    fn load(path: &Path) -> Result<Self, Error> {
         let refused = |reason: String| Error::Module {
             path: path.into(),
             reason,
@@ -34,21 +61,20 @@ impl Module {
             .map_err(|error| refused(error.to_string()))?;
 
         let mut loaded = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(module) = loaded.get(&file) {
-            initialize(&module.pkcs11)?;
-            return Ok(module.clone());
+        if let Some(library) = loaded.get(&file) {
+            initialize(&library.pkcs11)?;
+            return Ok(library.clone());
         }
         let pkcs11 = Pkcs11::new(&file).map_err(|error| refused(error.to_string()))?;
         let raw = Raw::load(&file).map_err(|error| refused(error.to_string()))?;
         initialize(&pkcs11)?;
-        let profile = Profile::of(&pkcs11.get_library_info()?);
-        let module = Self {
+        let library = Self {
             pkcs11,
             raw: Arc::new(raw),
-            profile,
         };
-        loaded.insert(file, module.clone());
-        Ok(module)
+        // At once: an initialized library must not be unloaded.
+        loaded.insert(file, library.clone());
+        Ok(library)
     }
 }
 
@@ -58,4 +84,30 @@ fn initialize(pkcs11: &Pkcs11) -> Result<(), Error> {
         Ok(()) | Err(CryptokiError::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => Ok(()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Compares with C_GetInfo (RFC 7512, 2.3).
+fn matches(info: &Info, uri: &Uri) -> bool {
+    same(uri.library_manufacturer(), info.manufacturer_id())
+        && same(uri.library_description(), info.library_description())
+        && uri
+            .library_version()
+            .is_none_or(|wanted| wanted == version(info))
+}
+
+fn version(info: &Info) -> LibraryVersion {
+    let version = info.library_version();
+    LibraryVersion {
+        major: version.major(),
+        minor: version.minor(),
+    }
+}
+
+fn described(info: &Info) -> String {
+    let LibraryVersion { major, minor } = version(info);
+    format!(
+        "library-manufacturer={} library-description={} library-version={major}.{minor}",
+        info.manufacturer_id(),
+        info.library_description()
+    )
 }

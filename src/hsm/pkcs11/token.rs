@@ -8,7 +8,7 @@ use cryptoki_sys::CK_MECHANISM_TYPE;
 
 use super::module::Module;
 use super::pin;
-use super::uri::Uri;
+use super::uri::{Uri, same};
 use crate::hsm::Error;
 
 /// Most objects that an error message lists.
@@ -60,6 +60,10 @@ impl Token {
                 matching.push((slot, info));
             }
         }
+        if let (true, Some(fault)) = (matching.is_empty(), fault) {
+            // The token may be the one that could not tell its name.
+            return Err(fault);
+        }
         match (matching.pop(), matching.len()) {
             (Some((slot, info)), 0) => Ok(Self {
                 module,
@@ -68,8 +72,6 @@ impl Token {
                 login_required: info.login_required(),
                 protected_path: info.protected_authentication_path(),
             }),
-            // The token may be the one that could not tell its name.
-            (None, _) if let Some(fault) = fault => Err(fault),
             (one, others) => {
                 let matches = others + usize::from(one.is_some());
                 Err(Error::Token {
@@ -171,10 +173,6 @@ fn names(attributes: &[Attribute]) -> Vec<String> {
 }
 
 fn matches(info: &TokenInfo, uri: &Uri) -> bool {
-    // Modules pad these with blanks; a blank at the end is never meant.
-    let same = |wanted: Option<&str>, found: &str| {
-        wanted.is_none_or(|wanted| wanted.trim_end_matches(' ') == found.trim_end_matches(' '))
-    };
     same(uri.token(), info.label())
         && same(uri.serial(), info.serial_number())
         && same(uri.manufacturer(), info.manufacturer_id())

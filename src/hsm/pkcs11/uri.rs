@@ -1,11 +1,11 @@
 //! PKCS#11 URIs (RFC 7512): which module, which token, which key, and where its PIN is.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
+use super::uri_error::UriError;
 use crate::secret::SecretBytes;
 
 /// Longest URI that is parsed, in bytes.
@@ -33,6 +33,9 @@ pub struct Uri {
     model: Option<String>,
     object: Option<String>,
     id: Option<Vec<u8>>,
+    library_manufacturer: Option<String>,
+    library_description: Option<String>,
+    library_version: Option<LibraryVersion>,
     object_type: Option<ObjectType>,
     module_path: Option<PathBuf>,
     module_name: Option<String>,
@@ -55,11 +58,20 @@ pub enum ObjectType {
     SecretKey,
 }
 
+/// The version of a PKCS#11 module, as C_GetInfo tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LibraryVersion {
+    /// The number before the dot.
+    pub major: u8,
+    /// The number after the dot; 0 in a URI without one.
+    pub minor: u8,
+}
+
 /// Where the user's PIN comes from.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum PinSource {
-    /// `pin-source=file:/path`: the first line of a file.
+    /// `pin-source=file:/path`: the only line of a file, of at most 1024 bytes.
     File(PathBuf),
     /// `pin-value=...`: the URI itself. Others may see it where URIs are kept; prefer a file.
     Value(SecretBytes),
@@ -96,6 +108,21 @@ impl Uri {
         self.id.as_deref()
     }
 
+    /// The manufacturer of the module (`library-manufacturer`).
+    pub fn library_manufacturer(&self) -> Option<&str> {
+        self.library_manufacturer.as_deref()
+    }
+
+    /// The module's description (`library-description`).
+    pub fn library_description(&self) -> Option<&str> {
+        self.library_description.as_deref()
+    }
+
+    /// The module's version (`library-version`).
+    pub fn library_version(&self) -> Option<LibraryVersion> {
+        self.library_version
+    }
+
     /// The object's class (`type`).
     pub fn object_type(&self) -> Option<ObjectType> {
         self.object_type
@@ -116,6 +143,12 @@ impl Uri {
     pub fn pin(&self) -> Option<&PinSource> {
         self.pin.as_ref()
     }
+}
+
+/// Whether a module's or token's text is what an attribute wants. Modules pad theirs with blanks,
+/// and a blank at the end is never meant.
+pub(super) fn same(wanted: Option<&str>, found: &str) -> bool {
+    wanted.is_none_or(|wanted| wanted.trim_end_matches(' ') == found.trim_end_matches(' '))
 }
 
 impl FromStr for Uri {
@@ -156,6 +189,23 @@ impl Uri {
             "model" => set(&mut self.model, name, attribute.text(PATH, 16)?),
             "object" => set(&mut self.object, name, attribute.text(PATH, MAX_URI_LEN)?),
             "id" => set(&mut self.id, name, attribute.bytes(PATH)?.to_vec()),
+            "library-manufacturer" => set(
+                &mut self.library_manufacturer,
+                name,
+                attribute.text(PATH, 32)?,
+            ),
+            "library-description" => set(
+                &mut self.library_description,
+                name,
+                attribute.text(PATH, 32)?,
+            ),
+            "library-version" => {
+                let value = library_version(&attribute.text(PATH, MAX_URI_LEN)?);
+                let value = value.ok_or_else(|| UriError::InvalidValue {
+                    attribute: name.into(),
+                })?;
+                set(&mut self.library_version, name, value)
+            }
             "type" => {
                 let value = match attribute.text(PATH, MAX_URI_LEN)?.as_str() {
                     "cert" => ObjectType::Certificate,
@@ -237,6 +287,19 @@ impl PinAttributes {
     }
 }
 
+/// `major` or `major.minor` (RFC 7512 2.3, `pk11-lib-ver`); each is one byte in CK_VERSION.
+fn library_version(text: &str) -> Option<LibraryVersion> {
+    let number = |digits: &str| match digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits.parse().ok(),
+        false => None,
+    };
+    let (major, minor) = text.split_once('.').unwrap_or((text, "0"));
+    Some(LibraryVersion {
+        major: number(major)?,
+        minor: number(minor)?,
+    })
+}
+
 /// `file:/path`, `file:///path` or a plain `/path`.
 fn pin_file(source: &str) -> Result<PathBuf, UriError> {
     if source.starts_with('|') {
@@ -295,6 +358,9 @@ fn shown(name: &str) -> String {
         "model",
         "object",
         "id",
+        "library-manufacturer",
+        "library-description",
+        "library-version",
         "type",
         "module-path",
         "module-name",
@@ -360,109 +426,3 @@ fn set<T>(place: &mut Option<T>, name: &str, value: T) -> Result<(), UriError> {
         }),
     }
 }
-
-/// Why a PKCS#11 URI was refused. It names the attribute and never shows a value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UriError {
-    /// Longer than [`MAX_URI_LEN`] bytes.
-    TooLong,
-    /// The scheme is not `pkcs11:`.
-    NotPkcs11,
-    /// An attribute that is not `name=value`.
-    Malformed {
-        /// Which one of its part of the URI, counted from 1. What it says may be a piece of a PIN.
-        number: usize,
-    },
-    /// An attribute that is given twice.
-    Duplicate {
-        /// The attribute.
-        attribute: String,
-    },
-    /// An attribute of the path part that is unknown, so that nothing can match it (RFC 7512 2.3).
-    UnknownAttribute {
-        /// The attribute.
-        attribute: String,
-    },
-    /// A character that must be percent-encoded, or a `%` without two hexadecimal digits.
-    InvalidCharacter {
-        /// The attribute.
-        attribute: String,
-        /// Where in its value, in bytes from 0.
-        position: usize,
-    },
-    /// A value that is no UTF-8 text, has a NUL, is too long, or is none of the words that the
-    /// attribute allows.
-    InvalidValue {
-        /// The attribute.
-        attribute: String,
-    },
-    /// A path that is not absolute.
-    RelativePath {
-        /// The attribute.
-        attribute: String,
-    },
-    /// A slot, which is no name for a token: slots renumber when members of an HSM group come and
-    /// go.
-    Slot {
-        /// The attribute.
-        attribute: String,
-    },
-    /// Both `pin-source` and `pin-value` (RFC 7512 2.4).
-    TwoPins,
-    /// A command as `pin-source`, which is not supported.
-    PinCommand,
-}
-
-impl fmt::Display for UriError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PKCS#11 URI: ")?;
-        match self {
-            Self::TooLong => write!(f, "longer than {MAX_URI_LEN} bytes"),
-            Self::NotPkcs11 => write!(f, "it does not begin with `pkcs11:`"),
-            Self::Malformed { number } => {
-                write!(
-                    f,
-                    "attribute {number} is not `name=value`; in a value, percent-encode `;` and `&`"
-                )
-            }
-            Self::Duplicate { attribute } => write!(f, "`{attribute}` is given twice"),
-            Self::UnknownAttribute { attribute } => {
-                write!(
-                    f,
-                    "`{attribute}` is unknown: use token, serial, manufacturer, model, object, id or type"
-                )
-            }
-            Self::InvalidCharacter {
-                attribute,
-                position,
-            } => {
-                write!(
-                    f,
-                    "the character at {position} in the value of `{attribute}` must be percent-encoded"
-                )
-            }
-            Self::InvalidValue { attribute } => {
-                write!(f, "the value of `{attribute}` is not valid")
-            }
-            Self::RelativePath { attribute } => {
-                write!(f, "the path in `{attribute}` must be absolute")
-            }
-            Self::Slot { attribute } => {
-                write!(
-                    f,
-                    "`{attribute}` is not accepted, since slots renumber: name the token by token= or serial="
-                )
-            }
-            Self::TwoPins => write!(f, "it has both pin-source and pin-value: keep one"),
-            Self::PinCommand => {
-                write!(
-                    f,
-                    "a command as pin-source is not supported: use pin-source=file:/path"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for UriError {}

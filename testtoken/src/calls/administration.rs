@@ -37,7 +37,10 @@ pub(crate) unsafe extern "C" fn C_Finalize(reserved: *mut c_void) -> CK_RV {
 }
 
 pub(crate) unsafe extern "C" fn C_GetInfo(info: *mut CK_INFO) -> CK_RV {
-    with_module(|_| {
+    with_module(|module| {
+        if module.library_fails() {
+            return Err(CKR_DEVICE_ERROR);
+        }
         let value = CK_INFO {
             cryptokiVersion: CK_VERSION {
                 major: 2,
