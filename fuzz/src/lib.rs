@@ -5,5 +5,4 @@ mod random;
 mod tls;
 
 pub use altered::{alter_flights, handshake_was_altered};
-pub use random::restart;
 pub use tls::{ca, deliver, pair, sent};
