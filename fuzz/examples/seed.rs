@@ -86,6 +86,16 @@ fn handshakes() {
             keep("tls_handshake", &[2, flight, high, low, 0x20]);
         }
     }
+    // Plaintext of the server's flight, of the client's and of a ticket: a byte cut, put, replaced
+    keep("tls_handshake", &[3]);
+    for (flight, length) in [(0, 610_u16), (1, 524), (2, 160)] {
+        for offset in (0..length).step_by(15) {
+            let [high, low] = offset.to_be_bytes();
+            keep("tls_handshake", &[3, flight, high, low, 1, 0]);
+            keep("tls_handshake", &[3, flight, high, low, 0, 1, 0]);
+            keep("tls_handshake", &[3, flight, high, low, 1, 1, 0x20]);
+        }
+    }
 }
 
 /// Alterations of each part of a ticket: name, nonce, session, tag, length.

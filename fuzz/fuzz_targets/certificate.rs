@@ -6,6 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use shangmi::pki::{
     Certificate, Leaf, Purpose, Request, allows_digital_signature, certificate_public_key,
 };
+use shangmi_fuzz as _;
 
 fuzz_target!(|data: &[u8]| {
     let chain = Certificate::chain_from_pem(data).unwrap_or_default();

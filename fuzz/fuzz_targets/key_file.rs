@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use shangmi::pki::key;
+use shangmi_fuzz as _;
 
 fuzz_target!(|data: &[u8]| {
     for key in [key::from_der(data), key::from_pem(data)]

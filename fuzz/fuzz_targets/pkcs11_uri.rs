@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use libfuzzer_sys::fuzz_target;
 use shangmi::hsm::pkcs11::{MAX_URI_LEN, ObjectType, PinSource, Uri, UriError};
+use shangmi_fuzz as _;
 
 fuzz_target!(|text: &str| {
     let parsed = text.parse::<Uri>();

@@ -5,6 +5,7 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use rustls::server::ProducesTickets;
+use shangmi_fuzz as _;
 
 const SESSION: &[u8] = b"what rustls keeps of a session";
 

@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use shangmi::sm2::SecretKey;
 use shangmi::sm2::encryption::{Decrypt, Format};
+use shangmi_fuzz as _;
 
 // The key of GB/T 32918.5-2017 C.2, so that the seeds from the vectors decrypt.
 static KEY: LazyLock<SecretKey> = LazyLock::new(|| {

@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use shangmi::sm2::{PublicKey, SecretKey, ecdh};
+use shangmi_fuzz as _;
 
 fuzz_target!(|data: &[u8]| {
     let Ok(key) = PublicKey::from_sec1(data) else {

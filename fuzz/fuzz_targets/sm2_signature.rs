@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use shangmi::sm2::{DEFAULT_ID, SecretKey, Signature, Verifier, VerifyingKey};
+use shangmi_fuzz as _;
 
 static KEY: LazyLock<VerifyingKey> = LazyLock::new(|| {
     let secret = SecretKey::from_bytes(&[7; 32]).unwrap();

@@ -1,10 +1,11 @@
 //! TLS 1.3 handshakes with the strict provider and mutual authentication, in memory, with bytes of an
-//! attacker: a whole flight to one side, or alterations of what the two sides say to each other.
+//! attacker: a whole flight to one side, or alterations of what the two sides say to each other, on
+//! the way or, by a peer who holds the keys, before it is encrypted.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use rustls::{ClientConnection, ServerConnection};
-use shangmi_fuzz::{deliver, pair, sent};
+use shangmi_fuzz::{alter_flights, deliver, handshake_was_altered, pair, sent};
 
 /// The header of a TLS record.
 const HEADER: usize = 5;
@@ -24,7 +25,11 @@ fuzz_target!(|data: &[u8]| {
             let _ = deliver(&mut client, data);
             assert!(client.is_handshaking());
         }
-        _ => altered_handshake(client, server, data),
+        2 => altered_handshake(client, server, data),
+        _ => {
+            alter_flights(data);
+            altered_handshake(client, server, &[]);
+        }
     }
 });
 
@@ -56,7 +61,7 @@ fn altered_handshake(mut client: ClientConnection, mut server: ServerConnection,
     }
     let complete = !client.is_handshaking() && !server.is_handshaking();
     assert!(
-        !(complete && hello_altered),
-        "an altered ClientHello was accepted"
+        !(complete && (hello_altered || handshake_was_altered())),
+        "an altered handshake was accepted"
     );
 }
