@@ -46,6 +46,9 @@
     )
 )]
 
+// The kernels are the module's only unsafe code; each block says why.
+#[allow(unsafe_code)]
+mod arch;
 #[cfg(feature = "pkcs11")]
 pub mod hsm;
 pub mod pki;

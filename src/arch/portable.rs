@@ -1,0 +1,1 @@
+//! What runs on any processor, in constant time: no tables, no branches on secrets.

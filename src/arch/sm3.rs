@@ -1,0 +1,1 @@
+//! Chooses the SM3 kernel.

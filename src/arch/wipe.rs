@@ -1,0 +1,1 @@
+//! Wiping what a kernel leaves behind: vector registers, and the part of the stack that it used.
