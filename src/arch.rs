@@ -10,6 +10,7 @@
 //! secret. Functions that are not so are named `_vartime`.
 
 pub(crate) mod cpu;
+pub(crate) mod ct;
 pub(crate) mod sm2;
 pub(crate) mod sm3;
 pub(crate) mod sm4;

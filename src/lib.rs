@@ -60,6 +60,13 @@ pub mod sm4;
 #[cfg(feature = "rustls")]
 pub mod tls13;
 
+/// For the side-channel test in `constant-time/` only.
+#[cfg(shangmi_ctgrind)]
+#[doc(hidden)]
+pub mod ct {
+    pub use crate::arch::ct::{errors, has_secrets, mark_public, mark_secret, running};
+}
+
 /// The README's program texts, compiled.
 #[cfg(all(doctest, feature = "rustls"))]
 #[doc = include_str!("../README.md")]
