@@ -169,7 +169,12 @@ impl Operation for SumHasX<'_> {
 }
 
 /// \[u\]G + \[v\]P: both at once, each doubling for both.
-fn sum_vartime<A: Arithmetic>(arithmetic: A, u: &Scalar, v: &Scalar, p: &Point) -> Jacobian<A> {
+pub(super) fn sum_vartime<A: Arithmetic>(
+    arithmetic: A,
+    u: &Scalar,
+    v: &Scalar,
+    p: &Point,
+) -> Jacobian<A> {
     /// The width of v's windows.
     const W: usize = 5;
     let of_p = odd_multiples::<A, { 1 << (W - 2) }>(&Affine::new(arithmetic, p).into());
