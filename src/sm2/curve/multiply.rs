@@ -1,9 +1,9 @@
 //! Multiples of points.
 //!
 //! With a secret factor k, every window of k becomes an odd digit, positive or negative, so that
-//! each step is one addition of a point that is not infinity ([`OddDigits`]). Chords add
-//! (`add_unequal`), since only the last addition can meet a point equal to its addend:
-//! see [`Multiple`] and [`MultipleOfG`].
+//! each step adds a point that is not infinity ([`OddDigits`]). It adds by a chord
+//! (`add_unequal`), which is right for all points but equal ones; why it meets none of these is said
+//! at [`MultipleOfG`] and [`Multiple`].
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -18,8 +18,8 @@ use crate::arch::sm2::{Arithmetic, Limbs, N, Operation, P, choose};
 /// k or -k mod n as a sum of digits d_i 2^(W i), of which each is odd and -2^W < d_i < 2^W.
 ///
 /// Of k and n - k one is odd, as n is; call it m. With M_i = floor(m / 2^(W i)) | 1, which is
-/// m for i = 0, the digits d_i = M_i - 2^W M_(i+1) are odd, and their sum up to any i is M_i. They
-/// are within bounds since M_i lies between 2^W floor(m / 2^(W (i+1))) and as much + 2^W - 1.
+/// m for i = 0, the digits d_i = M_i - 2^W M_(i+1) are odd, and the digits from i upwards are those
+/// of M_i. Before d_i is added, the sum is s_i = 2^W M_(i+1), and 0 < |d_i| < s_i.
 struct OddDigits<const W: usize> {
     odd: Zeroizing<Limbs>,
     /// All ones if m = n - k, or else zero.
@@ -34,6 +34,12 @@ struct Digit {
 }
 
 impl<const W: usize> OddDigits<W> {
+    /// Whether s_0 = d_0 modulo n for some k, so that the last addition is a doubling.
+    ///
+    /// It is where s_0 - d_0 = n, or m = n + 2 d_0. As m is not above n, d_0 < 0; as M_1 is odd,
+    /// s_0 = 2^W and so d_0 = 2^W - n modulo 2^(W+1).
+    const ENDS_IN_DOUBLING: bool = N[0] % (2 << W) > 1 << W;
+
     fn of(k: &Scalar) -> Self {
         let negated = (k.number()[0] & 1).wrapping_sub(1);
         let negative = Zeroizing::new(subtract(&N, k.number()).0);
@@ -63,16 +69,16 @@ impl<const W: usize> OddDigits<W> {
 
 /// \[k\]G in constant time.
 ///
-/// Row i of the table has d 2^(W i) G for all digits d, so nothing is doubled. From the top down,
-/// the sum before window i is s = 2^(W (i+1)) M_(i+1), and d = d_i 2^(W i) is added: 0 < |d| < s. The
-/// points are equal where s - d = n, as both are below n + 2^(W (i+1)); but 2^(W i) divides s - d,
-/// and n is odd, so that i = 0. They are opposite where s + d = n, which k = 0 gives at i = 0.
+/// Row i of the table has the multiples d 2^(W i) G for all digits d, so nothing is doubled. Points
+/// that are added are equal where (s_i - d_i) 2^(W i), which is below 2n, is n: since n is odd, at
+/// i = 0 if anywhere, and not there either for this width.
 pub(super) struct MultipleOfG<'a>(pub(super) &'a Scalar);
 
 impl Operation for MultipleOfG<'_> {
     type Output = Option<Point>;
 
     fn run<A: Arithmetic>(self, arithmetic: A) -> Option<Point> {
+        const { assert!(!OddDigits::<WINDOW>::ENDS_IN_DOUBLING) };
         let digits = OddDigits::<WINDOW>::of(self.0);
         let rows = &**WINDOWS_OF_G;
         let entry =
@@ -84,17 +90,17 @@ impl Operation for MultipleOfG<'_> {
 
         let top = WINDOWS - 1;
         let mut sum = Jacobian::from(entry(top, digits.top_index(top)));
-        for i in (1..top).rev() {
+        for i in (0..top).rev() {
             sum = sum.add_unequal(addend(i));
         }
-        finish(sum.add_complete(addend(0)), digits.negated)
+        finish(sum, digits.negated)
     }
 }
 
 /// \[k\]P in constant time.
 ///
-/// The sum before digit i is s = 2^W M_(i+1), and d_i is added: 0 < |d_i| < s. The points are
-/// equal where s - d_i = n and opposite where s + d_i = n: not before i = 0, as s is far below n.
+/// Points that are added are equal where s_i - d_i = n: not before i = 0, as s_i is far below n.
+/// The last addition is complete, since for this width there is a k, n - 6, of which it is a doubling.
 pub(super) struct Multiple<'a>(pub(super) &'a Scalar, pub(super) &'a Point);
 
 /// The width of [`Multiple`]'s windows.
@@ -107,6 +113,7 @@ impl Operation for Multiple<'_> {
         const TOP: usize = 255 / W;
         // The highest digit is 1.
         const { assert!(W * TOP == 255) };
+        const { assert!(OddDigits::<W>::ENDS_IN_DOUBLING) };
         let digits = OddDigits::<W>::of(self.0);
         let p = Affine::new(arithmetic, self.1).into();
         let table = odd_multiples::<A, { 1 << (W - 1) }>(&p).map(|point| point.limbs());
