@@ -4,6 +4,8 @@
 //! is compiled for each implementation, and [`Kernel`] says which of them runs.
 
 use super::portable::sm2::Portable;
+#[cfg(target_arch = "x86_64")]
+use super::x86_64::sm2::Mulx;
 
 /// A number below 2^256, least significant limb first.
 pub(crate) type Limbs = [u64; 4];
@@ -56,8 +58,8 @@ pub(crate) trait Arithmetic: Copy + Send + Sync + 'static {
     fn inv_p(self, a: &Limbs) -> Limbs;
     /// a^-1 2^512 mod n; 0 for 0.
     fn inv_n(self, a: &Limbs) -> Limbs;
-    /// Entry `index` of `table`, each entry N limbs; every entry is read. All zero if `index` is
-    /// not below the table's length.
+    /// Entry `index` of `table`, each entry N limbs, a multiple of 4; every entry is read. All zero
+    /// if `index` is not below the table's length.
     fn lookup<const N: usize>(self, table: &[[u64; N]], index: u64) -> [u64; N];
 
     /// -a mod p.
@@ -96,11 +98,18 @@ pub(crate) trait Operation {
 pub(crate) enum Kernel {
     /// Any processor.
     Portable,
+    /// x86-64 with BMI2 and AVX2.
+    #[cfg(target_arch = "x86_64")]
+    Mulx(Mulx),
 }
 
 impl Kernel {
     /// The fastest that this processor can run.
     pub(crate) fn select() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if let Some(mulx) = Mulx::check() {
+            return Self::Mulx(mulx);
+        }
         Self::Portable
     }
 
@@ -109,12 +118,21 @@ impl Kernel {
     pub(crate) fn run<O: Operation>(self, operation: O) -> O::Output {
         match self {
             Self::Portable => operation.run(Portable),
+            #[cfg(target_arch = "x86_64")]
+            Self::Mulx(mulx) => operation.run(mulx),
         }
     }
 
     /// All that this processor can run; those that it cannot are printed.
     #[cfg(test)]
     pub(crate) fn all() -> Vec<Self> {
+        #[cfg(target_arch = "x86_64")]
+        match Mulx::check() {
+            Some(mulx) => return vec![Self::Portable, Self::Mulx(mulx)],
+            None => println!(
+                "not run, for this processor lacks BMI2 or AVX2, or they are disabled: Mulx"
+            ),
+        }
         vec![Self::Portable]
     }
 }

@@ -1,5 +1,7 @@
 //! Every kernel against RustCrypto's arithmetic: fiat-crypto's, derived from proofs.
 
+use std::sync::LazyLock;
+
 use ::sm2::elliptic_curve::ff::PrimeField;
 use ::sm2::elliptic_curve::hazmat::FieldArithmetic;
 use ::sm2::{FieldBytes, Scalar, Sm2};
@@ -67,25 +69,26 @@ impl Call {
 
     fn judged(self) -> Limbs {
         if self.modulus() == P {
-            self.judged_by::<FieldElement>(ONE_P, R2_P)
+            static R_INVERSE: LazyLock<FieldElement> = LazyLock::new(r_inverse);
+            self.judged_by(*R_INVERSE, R2_P)
         } else {
-            self.judged_by::<Scalar>(ONE_N, R2_N)
+            static R_INVERSE: LazyLock<Scalar> = LazyLock::new(r_inverse);
+            self.judged_by(*R_INVERSE, R2_N)
         }
     }
 
-    /// `one` and `r2` are 2^256 and 2^512 modulo the judge's modulus.
-    fn judged_by<F: PrimeField<Repr = FieldBytes>>(self, one: Limbs, r2: Limbs) -> Limbs {
+    /// `r_inverse` and `r2` are 2^-256 and 2^512 modulo the judge's modulus.
+    fn judged_by<F: PrimeField<Repr = FieldBytes>>(self, r_inverse: F, r2: Limbs) -> Limbs {
         let (a, b) = (from_limbs::<F>(&self.1), from_limbs::<F>(&self.2));
-        let inverse = |x: F| x.invert().unwrap_or(F::ZERO);
         to_limbs(match self.0 {
-            MulP | MulN => a * b * inverse(from_limbs(&one)),
-            SqrP => a * a * inverse(from_limbs(&one)),
+            MulP | MulN => a * b * r_inverse,
+            SqrP => a * a * r_inverse,
             AddP | AddN => a + b,
             SubP | SubN => a - b,
             HalfP => a * F::TWO_INV,
             NegP => -a,
             DoubleP => a + a,
-            InvP | InvN => inverse(a) * from_limbs::<F>(&r2),
+            InvP | InvN => a.invert().unwrap_or(F::ZERO) * from_limbs::<F>(&r2),
         })
     }
 
@@ -191,9 +194,7 @@ fn lookup_takes_one_entry_or_none() {
     let mut random = SplitMix(0x7461_626c);
     for kernel in Kernel::all() {
         println!("{kernel:?}");
-        check::<1>(kernel, &mut random);
         check::<4>(kernel, &mut random);
-        check::<7>(kernel, &mut random);
         check::<8>(kernel, &mut random);
         check::<12>(kernel, &mut random);
         check::<16>(kernel, &mut random);
@@ -251,6 +252,11 @@ fn edge_values(m: &Limbs) -> Vec<Limbs> {
     values.sort_unstable();
     values.dedup();
     values
+}
+
+/// 2^-256.
+fn r_inverse<F: PrimeField>() -> F {
+    (0..256).fold(F::ONE, |x, _| x * F::TWO_INV)
 }
 
 fn from_limbs<F: PrimeField<Repr = FieldBytes>>(limbs: &Limbs) -> F {
