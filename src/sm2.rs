@@ -15,7 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod arithmetic;
+mod curve;
 mod error;
 mod id;
 mod kdf;

@@ -6,7 +6,7 @@ use std::fmt;
 use digest::Digest;
 use zeroize::Zeroizing;
 
-use super::arithmetic::{Scalar, reduce};
+use super::curve::{Factor, Scalar};
 use super::id::z_value;
 use super::kdf::kdf;
 use super::{Error, PublicKey, SecretKey};
@@ -88,12 +88,14 @@ impl Agree for SecretKey {
             return Err(Error::KeyLength);
         }
         // t = d + x1' r, and the common point is [t](P + [x2']R); the cofactor is 1.
-        let x_own = truncated_x(ephemeral.public_key());
-        let t = Zeroizing::new(*self.scalar() + x_own * ephemeral.scalar());
+        let x_own = Factor::new(&truncated_x(ephemeral.public_key()));
+        let product = Zeroizing::new(x_own.times(ephemeral.scalar()));
+        let t = Zeroizing::new(*self.scalar() + *product);
         let common = peer
-            .public
+            .ephemeral
             .point()
-            .add_mul(&truncated_x(peer.ephemeral), peer.ephemeral.point())
+            .mul(&truncated_x(peer.ephemeral))
+            .and_then(|point| peer.public.point().add(&point))
             .and_then(|point| point.mul(&t))
             .ok_or(Error::AgreementFailed)?
             .secret_coordinates();
@@ -138,7 +140,7 @@ fn truncated_x(key: &PublicKey) -> Scalar {
     let mut x = [0; 32];
     x[16..].copy_from_slice(&key.as_sec1()[17..33]);
     x[16] |= 0x80;
-    reduce(&x)
+    Scalar::reduce(&x)
 }
 
 impl fmt::Debug for Agreement {

@@ -7,7 +7,7 @@ use rand_core::TryCryptoRng;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::arithmetic::{Point, Scalar, nonzero_scalar};
+use super::curve::{Point, Scalar};
 use super::kdf::kdf;
 use super::{Error, PublicKey, SecretKey};
 use crate::secret::{Secret, SecretBytes};
@@ -59,7 +59,7 @@ pub fn encrypt<R: TryCryptoRng + ?Sized>(
     loop {
         rng.try_fill_bytes(candidate.as_mut_bytes())
             .map_err(|_| Error::Random)?;
-        let Some(k) = nonzero_scalar(candidate.as_bytes()).map(Zeroizing::new) else {
+        let Some(k) = Scalar::nonzero(candidate.as_bytes()).map(Zeroizing::new) else {
             continue;
         };
         if let Some(ciphertext) = encrypt_with(key, plaintext, &k, format) {
@@ -80,7 +80,7 @@ pub fn encrypt_with_nonce(
     format: Format,
 ) -> Result<Vec<u8>, Error> {
     check_length(plaintext)?;
-    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::UnusableNonce)?);
+    let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
     encrypt_with(key, plaintext, &k, format).ok_or(Error::UnusableNonce)
 }
 

@@ -1,19 +1,21 @@
 //! Private and public keys.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use rand_core::TryCryptoRng;
-use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::Error;
-use super::arithmetic::{Point, Scalar, inverse_of_one_plus, nonzero_scalar};
+use super::curve::{Point, Scalar};
+use super::sign::SigningSecrets;
 use crate::secret::Secret;
 
 /// An SM2 private key, an integer d in 1..=n-2, with its public key. It is wiped when dropped.
 pub struct SecretKey {
     // Boxed, so that moving the key leaves no copy behind.
     scalar: Box<Zeroizing<Scalar>>,
+    signing: OnceLock<Box<SigningSecrets>>,
     public: PublicKey,
 }
 
@@ -46,15 +48,16 @@ impl SecretKey {
     /// # Errors
     /// [`Error::InvalidSecretKey`] if d is not in 1..=n-2 (GB/T 32918.1, 6.1).
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Error> {
-        let scalar = nonzero_scalar(bytes).map(|d| Box::new(Zeroizing::new(d)));
+        let scalar = Scalar::nonzero(bytes).map(|d| Box::new(Zeroizing::new(d)));
         let scalar = scalar.ok_or(Error::InvalidSecretKey)?;
         // d = n - 1 has no (1 + d)^-1: it can never sign.
-        if bool::from((Scalar::ONE + **scalar).ct_eq(&Scalar::ZERO)) {
+        if Zeroizing::new(Scalar::ONE + **scalar).is_zero() {
             return Err(Error::InvalidSecretKey);
         }
         let point = Point::mul_base(&scalar).ok_or(Error::InvalidSecretKey)?;
         Ok(Self {
             scalar,
+            signing: OnceLock::new(),
             public: point.into(),
         })
     }
@@ -74,10 +77,10 @@ impl SecretKey {
         &self.scalar
     }
 
-    /// (1 + d)^-1, which every signature needs.
-    pub(super) fn inverse_of_one_plus_d(&self) -> Result<Box<Zeroizing<Scalar>>, Error> {
-        let inverse = inverse_of_one_plus(&self.scalar).ok_or(Error::InvalidSecretKey)?;
-        Ok(Box::new(Zeroizing::new(inverse)))
+    /// What signatures need of d, computed once.
+    pub(super) fn signing(&self) -> &SigningSecrets {
+        self.signing
+            .get_or_init(|| Box::new(SigningSecrets::new(self)))
     }
 }
 
@@ -104,8 +107,8 @@ impl PublicKey {
         &self.encoded
     }
 
-    pub(super) fn point(&self) -> Point {
-        self.point
+    pub(super) fn point(&self) -> &Point {
+        &self.point
     }
 }
 

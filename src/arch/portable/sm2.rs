@@ -1,0 +1,247 @@
+//! SM2's arithmetic in 64-bit limbs on any processor.
+
+use crate::arch::sm2::{Arithmetic, Limbs, N, P, R2_N, R2_P, barrier, negative_inverse};
+
+/// Arithmetic without special instructions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Portable;
+
+impl Arithmetic for Portable {
+    #[inline(always)]
+    fn mul_p(self, a: &Limbs, b: &Limbs) -> Limbs {
+        montgomery_p(multiply(a, b))
+    }
+
+    #[inline(always)]
+    fn sqr_p(self, a: &Limbs) -> Limbs {
+        montgomery_p(square(a))
+    }
+
+    #[inline(always)]
+    fn add_p(self, a: &Limbs, b: &Limbs) -> Limbs {
+        add(a, b, &P)
+    }
+
+    #[inline(always)]
+    fn sub_p(self, a: &Limbs, b: &Limbs) -> Limbs {
+        sub(a, b, &P)
+    }
+
+    #[inline(always)]
+    fn half_p(self, a: &Limbs) -> Limbs {
+        half(a, &P)
+    }
+
+    #[inline(always)]
+    fn mul_n(self, a: &Limbs, b: &Limbs) -> Limbs {
+        montgomery_n(multiply(a, b))
+    }
+
+    #[inline(always)]
+    fn add_n(self, a: &Limbs, b: &Limbs) -> Limbs {
+        add(a, b, &N)
+    }
+
+    #[inline(always)]
+    fn sub_n(self, a: &Limbs, b: &Limbs) -> Limbs {
+        sub(a, b, &N)
+    }
+
+    fn inv_p(self, a: &Limbs) -> Limbs {
+        // a^(p-2), and the exponent is public. The factor 2^-256 of each product makes it
+        // a^(p-2) 2^(-256 (p-3)) = a^-1 2^512.
+        power(a, &P, &R2_P, |a, b| self.mul_p(a, b))
+    }
+
+    fn inv_n(self, a: &Limbs) -> Limbs {
+        power(a, &N, &R2_N, |a, b| self.mul_n(a, b))
+    }
+
+    #[inline(always)]
+    fn lookup<const N: usize>(self, table: &[[u64; N]], index: u64) -> [u64; N] {
+        let mut found = [0; N];
+        for (i, entry) in (0..).zip(table) {
+            let mask = equal(i, index);
+            for (found, limb) in found.iter_mut().zip(entry) {
+                *found |= limb & mask;
+            }
+        }
+        found
+    }
+}
+
+/// a^(m-2).
+fn power(a: &Limbs, m: &Limbs, r2: &Limbs, mul: impl Fn(&Limbs, &Limbs) -> Limbs) -> Limbs {
+    let exponent = [m[0] - 2, m[1], m[2], m[3]];
+    let mut x = mul(r2, &[1, 0, 0, 0]);
+    for i in (0..256).rev() {
+        x = mul(&x, &x);
+        if exponent[i / 64] >> (i % 64) & 1 == 1 {
+            x = mul(&x, a);
+        }
+    }
+    x
+}
+
+/// All ones if a = b, or else zero.
+#[inline(always)]
+fn equal(a: u64, b: u64) -> u64 {
+    let difference = a ^ b;
+    barrier(((difference | difference.wrapping_neg()) >> 63).wrapping_sub(1))
+}
+
+/// a + b + carry, and the carry out.
+#[inline(always)]
+fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
+    let sum = u128::from(a) + u128::from(b) + u128::from(carry);
+    (sum as u64, (sum >> 64) as u64)
+}
+
+/// a - b - borrow, and the borrow out.
+#[inline(always)]
+fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
+    let difference = u128::from(a)
+        .wrapping_sub(u128::from(b))
+        .wrapping_sub(u128::from(borrow));
+    (difference as u64, (difference >> 64) as u64 & 1)
+}
+
+/// a b + c + carry, which is below 2^128, as low and high limb.
+#[inline(always)]
+fn mac(a: u64, b: u64, c: u64, carry: u64) -> (u64, u64) {
+    let sum = u128::from(a) * u128::from(b) + u128::from(c) + u128::from(carry);
+    (sum as u64, (sum >> 64) as u64)
+}
+
+#[inline(always)]
+fn add_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
+    let (r0, c) = adc(a[0], b[0], 0);
+    let (r1, c) = adc(a[1], b[1], c);
+    let (r2, c) = adc(a[2], b[2], c);
+    let (r3, c) = adc(a[3], b[3], c);
+    ([r0, r1, r2, r3], c)
+}
+
+#[inline(always)]
+fn sub_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
+    let (r0, c) = sbb(a[0], b[0], 0);
+    let (r1, c) = sbb(a[1], b[1], c);
+    let (r2, c) = sbb(a[2], b[2], c);
+    let (r3, c) = sbb(a[3], b[3], c);
+    ([r0, r1, r2, r3], c)
+}
+
+/// a + 2^256 high, which is below 2 m, modulo m.
+#[inline(always)]
+fn reduce_once(a: &Limbs, high: u64, m: &Limbs) -> Limbs {
+    let (reduced, borrow) = sub_limbs(a, m);
+    let (_, below) = sbb(high, 0, borrow);
+    let mask = barrier(below.wrapping_neg());
+    core::array::from_fn(|i| reduced[i] ^ (mask & (reduced[i] ^ a[i])))
+}
+
+#[inline(always)]
+fn add(a: &Limbs, b: &Limbs, m: &Limbs) -> Limbs {
+    let (sum, carry) = add_limbs(a, b);
+    reduce_once(&sum, carry, m)
+}
+
+#[inline(always)]
+fn sub(a: &Limbs, b: &Limbs, m: &Limbs) -> Limbs {
+    let (difference, borrow) = sub_limbs(a, b);
+    let mask = barrier(borrow.wrapping_neg());
+    add_limbs(&difference, &core::array::from_fn(|i| m[i] & mask)).0
+}
+
+/// a / 2, or (a + m) / 2 if a is odd.
+#[inline(always)]
+fn half(a: &Limbs, m: &Limbs) -> Limbs {
+    let mask = barrier((a[0] & 1).wrapping_neg());
+    let (sum, carry) = add_limbs(a, &core::array::from_fn(|i| m[i] & mask));
+    [
+        sum[0] >> 1 | sum[1] << 63,
+        sum[1] >> 1 | sum[2] << 63,
+        sum[2] >> 1 | sum[3] << 63,
+        sum[3] >> 1 | carry << 63,
+    ]
+}
+
+#[inline(always)]
+fn multiply(a: &Limbs, b: &Limbs) -> [u64; 8] {
+    let mut t = [0; 8];
+    for i in 0..4 {
+        let mut carry = 0;
+        for j in 0..4 {
+            (t[i + j], carry) = mac(a[i], b[j], t[i + j], carry);
+        }
+        t[i + 4] = carry;
+    }
+    t
+}
+
+#[inline(always)]
+fn square(a: &Limbs) -> [u64; 8] {
+    // The products of different limbs, once.
+    let (t1, c) = mac(a[0], a[1], 0, 0);
+    let (t2, c) = mac(a[0], a[2], 0, c);
+    let (t3, t4) = mac(a[0], a[3], 0, c);
+    let (t3, c) = mac(a[1], a[2], t3, 0);
+    let (t4, t5) = mac(a[1], a[3], t4, c);
+    let (t5, t6) = mac(a[2], a[3], t5, 0);
+    // Twice these and the squares of the limbs.
+    let doubled = [
+        0,
+        t1 << 1,
+        t2 << 1 | t1 >> 63,
+        t3 << 1 | t2 >> 63,
+        t4 << 1 | t3 >> 63,
+        t5 << 1 | t4 >> 63,
+        t6 << 1 | t5 >> 63,
+        t6 >> 63,
+    ];
+    let mut t = [0; 8];
+    let mut carry = 0;
+    for i in 0..4 {
+        let (low, high) = mac(a[i], a[i], 0, 0);
+        (t[2 * i], carry) = adc(doubled[2 * i], low, carry);
+        (t[2 * i + 1], carry) = adc(doubled[2 * i + 1], high, carry);
+    }
+    t
+}
+
+/// t 2^-256 mod p, for t below 2^256 p.
+///
+/// -p^-1 mod 2^64 is 1, so the lowest limb l vanishes by adding
+/// l p = l (2^256 - 2^224 - 2^96 + 2^64 - 1), without a multiplication.
+#[inline(always)]
+fn montgomery_p(t: [u64; 8]) -> Limbs {
+    let mut low = [t[0], t[1], t[2], t[3]];
+    for _ in 0..4 {
+        let l = low[0];
+        // l p + l, without its lowest limb, which is zero.
+        let (v0, b) = sbb(l, l << 32, 0);
+        let (v1, b) = sbb(0, l >> 32, b);
+        let (v2, b) = sbb(0, l << 32, b);
+        let (v3, _) = sbb(l, l >> 32, b);
+        // No carry: what is left is at most (2^256 - 1 + (2^64 - 1) p) / 2^64 < 2^256.
+        (low, _) = add_limbs(&[low[1], low[2], low[3], 0], &[v0, v1, v2, v3]);
+    }
+    let (sum, carry) = add_limbs(&low, &[t[4], t[5], t[6], t[7]]);
+    reduce_once(&sum, carry, &P)
+}
+
+/// t 2^-256 mod n, for t below 2^256 n.
+#[inline(always)]
+fn montgomery_n(t: [u64; 8]) -> Limbs {
+    let mut low = [t[0], t[1], t[2], t[3]];
+    for _ in 0..4 {
+        let l = low[0].wrapping_mul(const { negative_inverse(N[0]) });
+        let (_, c) = mac(l, N[0], low[0], 0);
+        let (r0, c) = mac(l, N[1], low[1], c);
+        let (r1, c) = mac(l, N[2], low[2], c);
+        let (r2, c) = mac(l, N[3], low[3], c);
+        low = [r0, r1, r2, c];
+    }
+    let (sum, carry) = add_limbs(&low, &[t[4], t[5], t[6], t[7]]);
+    reduce_once(&sum, carry, &N)
+}
