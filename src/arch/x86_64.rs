@@ -1,1 +1,5 @@
 //! Kernels for x86-64.
+
+pub(crate) mod ghash;
+pub(crate) mod sm4;
+mod vector;
