@@ -1,3 +1,6 @@
 //! Kernels for x86-64.
 
+pub(crate) mod ghash;
 pub(super) mod sm2;
+pub(crate) mod sm4;
+mod vector;
