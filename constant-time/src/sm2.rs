@@ -36,6 +36,9 @@ pub(crate) const SUBJECTS: &[Subject] = &[
         let shared = ecdh::shared_secret(&private(d), &peer()).expect("never infinity");
         shared.as_ref().to_vec()
     }),
+    secret("SM2 encryption, nonce", 32, |nonce| {
+        encrypt(&peer(), &[6; 77], Format::Asn1, &mut Given(nonce)).expect("in range")
+    }),
     secret("SM2 decryption", 32, |d| {
         let key = private(d);
         let text = [6; 77];

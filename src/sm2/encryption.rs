@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use super::curve::{Point, Scalar};
 use super::kdf::kdf;
 use super::{Error, PublicKey, SecretKey};
+use crate::arch::ct::declassify;
 use crate::secret::{Secret, SecretBytes};
 use crate::sm3::Sm3;
 
@@ -93,7 +94,8 @@ impl Decrypt for SecretKey {
             .secret_coordinates();
         let (text, masked) = mask(&shared, c2);
         // One answer for both reasons, and after the same work (GB/T 32918.4, 7.1 B4 and B6).
-        match bool::from(masked & check_value(&shared, &text).ct_eq(c3)) {
+        let right = masked & check_value(&shared, &text).ct_eq(c3);
+        match declassify(bool::from(right)) {
             true => Ok(text),
             false => Err(Error::InvalidCiphertext),
         }
@@ -109,10 +111,11 @@ fn check_length(plaintext: &[u8]) -> Result<(), Error> {
 
 /// One attempt with the nonce k; `None` if the standard wants another one.
 fn encrypt_with(key: &PublicKey, plaintext: &[u8], k: &Scalar, format: Format) -> Option<Vec<u8>> {
-    let c1 = Point::mul_base(k)?.to_sec1();
+    let c1 = declassify(Point::mul_base(k)?).to_sec1();
     let shared = key.point().mul(k)?.secret_coordinates();
     let (c2, masked) = mask(&shared, plaintext);
-    bool::from(masked).then(|| join(&c1, &check_value(&shared, plaintext), &c2, format))
+    // If not masked, the nonce is drawn again.
+    declassify(bool::from(masked)).then(|| join(&c1, &check_value(&shared, plaintext), &c2, format))
 }
 
 /// `data` xor KDF(x2 || y2), and whether that KDF gave anything but zeros, which mask nothing.

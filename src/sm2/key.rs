@@ -9,6 +9,7 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::Error;
 use super::curve::{Point, Scalar};
 use super::sign::SigningSecrets;
+use crate::arch::ct::declassify;
 use crate::secret::Secret;
 
 /// An SM2 private key, an integer d in 1..=n-2, with its public key. It is wiped when dropped.
@@ -54,7 +55,7 @@ impl SecretKey {
         if Zeroizing::new(Scalar::ONE + **scalar).is_zero() {
             return Err(Error::InvalidSecretKey);
         }
-        let point = Point::mul_base(&scalar).ok_or(Error::InvalidSecretKey)?;
+        let point = declassify(Point::mul_base(&scalar).ok_or(Error::InvalidSecretKey)?);
         Ok(Self {
             scalar,
             signing: OnceLock::new(),

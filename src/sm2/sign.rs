@@ -11,6 +11,7 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 use super::curve::{Factor, Point, Scalar};
 use super::id::{digest_with_z, z_value};
 use super::{Error, PublicKey, SecretKey, Signature};
+use crate::arch::ct::declassify;
 use crate::random::SystemRandom;
 use crate::secret::Secret;
 use crate::sm3::HmacSm3;
@@ -145,13 +146,13 @@ impl SigningSecrets {
 
     /// One attempt with the nonce k; `None` if the standard wants another one.
     fn sign_with(&self, e: &[u8; 32], k: &Scalar) -> Option<Signature> {
-        let r = Scalar::reduce(e) + Point::mul_base(k)?.x_scalar();
+        let r = declassify(Scalar::reduce(e) + Point::mul_base(k)?.x_scalar());
         let r_plus_k = Zeroizing::new(r + *k);
         if r.is_zero() || r_plus_k.is_zero() {
             return None;
         }
         // A6: s = (1+d)^-1 (k - r d) = (1+d)^-1 (k + r) - r, which needs no multiplication by d.
-        let s = self.inverse.times(&r_plus_k) - r;
+        let s = declassify(self.inverse.times(&r_plus_k) - r);
         Signature::from_scalars(r, s)
     }
 }

@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 use super::field::Fe;
 use super::limbs::from_be_bytes;
 use super::{CURVE_PARAMETERS, Point};
+use crate::arch::ct::declassify;
 use crate::arch::sm2::Arithmetic;
 
 /// A point (x, y) other than infinity.
@@ -121,10 +122,10 @@ impl<A: Arithmetic> Jacobian<A> {
         self.z.is_zero()
     }
 
-    /// In constant time; `None` for infinity.
+    /// In constant time; `None` for infinity, which is refused or drawn again and may be seen.
     pub(super) fn affine(&self) -> Option<Affine<A>> {
         let affine = self.scaled(self.z.invert());
-        (self.is_infinity() == 0).then_some(affine)
+        declassify(self.is_infinity() == 0).then_some(affine)
     }
 
     /// (x / z^2, y / z^3), given 1 / z.

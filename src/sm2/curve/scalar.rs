@@ -5,6 +5,7 @@ use std::ops::{Add, Sub};
 use zeroize::{DefaultIsZeroes, Zeroize, Zeroizing};
 
 use super::limbs::{from_be_bytes, is_below, subtract, to_be_bytes};
+use crate::arch::ct::declassify;
 use crate::arch::sm2::{Arithmetic, Kernel, Limbs, N, Operation, R2_N, choose, is_equal, is_zero};
 
 /// An integer modulo n, as a number below n.
@@ -23,7 +24,8 @@ impl Scalar {
     pub(in crate::sm2) fn nonzero(bytes: &[u8; 32]) -> Option<Self> {
         let limbs = Zeroizing::new(from_be_bytes(bytes));
         let good = is_below(&limbs, &N) & !is_zero(&limbs);
-        (good != 0).then(|| Self(*limbs))
+        // What is out of range is refused or drawn again, and that may be seen.
+        declassify(good != 0).then(|| Self(*limbs))
     }
 
     /// 32 big-endian bytes modulo n.
@@ -47,8 +49,9 @@ impl Scalar {
         &self.0
     }
 
+    /// In constant time. The answer may be seen: zero is refused or drawn again wherever this is asked.
     pub(in crate::sm2) fn is_zero(&self) -> bool {
-        is_zero(&self.0) != 0
+        declassify(is_zero(&self.0) != 0)
     }
 }
 
