@@ -1,3 +1,4 @@
 //! What runs on any processor, in constant time: no tables, no branches on secrets.
 
+pub(super) mod invert;
 pub(super) mod sm2;

@@ -1,3 +1,4 @@
 //! Kernels for x86-64.
 
+pub(super) mod invert;
 pub(super) mod sm2;
