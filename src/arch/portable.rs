@@ -1,5 +1,6 @@
 //! What runs on any processor, in constant time: no tables, no branches on secrets.
 
 pub(super) mod ghash;
+pub(super) mod invert;
 pub(super) mod sm2;
 pub(super) mod sm4;

@@ -1,6 +1,7 @@
 //! Kernels for x86-64.
 
 pub(crate) mod ghash;
+pub(super) mod invert;
 pub(super) mod sm2;
 pub(crate) mod sm4;
 mod vector;

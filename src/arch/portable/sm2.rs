@@ -1,6 +1,12 @@
 //! SM2's arithmetic in 64-bit limbs on any processor.
 
+use super::invert::{Modulus, twenty_steps};
 use crate::arch::sm2::{Arithmetic, Limbs, N, P, R2_N, R2_P, barrier, negative_inverse};
+
+/// p, for inversion.
+pub(crate) const MODULUS_P: Modulus = Modulus::new(&P);
+/// n, for inversion.
+pub(crate) const MODULUS_N: Modulus = Modulus::new(&N);
 
 /// Arithmetic without special instructions.
 #[derive(Clone, Copy, Debug)]
@@ -48,13 +54,11 @@ impl Arithmetic for Portable {
     }
 
     fn inv_p(self, a: &Limbs) -> Limbs {
-        // a^(p-2), and the exponent is public. The factor 2^-256 of each product makes it
-        // a^(p-2) 2^(-256 (p-3)) = a^-1 2^512.
-        power(a, &P, &R2_P, |a, b| self.mul_p(a, b))
+        MODULUS_P.invert(a, &R2_P, twenty_steps)
     }
 
     fn inv_n(self, a: &Limbs) -> Limbs {
-        power(a, &N, &R2_N, |a, b| self.mul_n(a, b))
+        MODULUS_N.invert(a, &R2_N, twenty_steps)
     }
 
     #[inline(always)]
@@ -68,19 +72,6 @@ impl Arithmetic for Portable {
         }
         found
     }
-}
-
-/// a^(m-2).
-fn power(a: &Limbs, m: &Limbs, r2: &Limbs, mul: impl Fn(&Limbs, &Limbs) -> Limbs) -> Limbs {
-    let exponent = [m[0] - 2, m[1], m[2], m[3]];
-    let mut x = mul(r2, &[1, 0, 0, 0]);
-    for i in (0..256).rev() {
-        x = mul(&x, &x);
-        if exponent[i / 64] >> (i % 64) & 1 == 1 {
-            x = mul(&x, a);
-        }
-    }
-    x
 }
 
 /// All ones if a = b, or else zero.

@@ -6,9 +6,10 @@
 use core::arch::asm;
 use core::arch::x86_64::*;
 
+use super::invert::twenty_steps;
 use crate::arch::cpu;
-use crate::arch::portable::sm2::Portable;
-use crate::arch::sm2::{Arithmetic, Limbs, P};
+use crate::arch::portable::sm2::{MODULUS_N, MODULUS_P, Portable};
+use crate::arch::sm2::{Arithmetic, Limbs, P, R2_N, R2_P};
 
 /// Arithmetic for processors with BMI2 and AVX2: AMD Zen, Intel Haswell, and what came after them.
 #[derive(Clone, Copy, Debug)]
@@ -71,11 +72,11 @@ impl Arithmetic for Mulx {
     }
 
     fn inv_p(self, a: &Limbs) -> Limbs {
-        Portable.inv_p(a)
+        MODULUS_P.invert(a, &R2_P, twenty_steps)
     }
 
     fn inv_n(self, a: &Limbs) -> Limbs {
-        Portable.inv_n(a)
+        MODULUS_N.invert(a, &R2_N, twenty_steps)
     }
 
     #[inline(always)]
