@@ -29,11 +29,16 @@ pub(super) fn stack(stack: Stack, inputs: &Inputs) -> Result<Driver> {
         .arg(hex(&inputs.signature))
         // No openssl.cnf of this machine takes part.
         .env("OPENSSL_CONF", "/dev/null");
-    let who = match stack {
-        Stack::OpenSsl => Who::OpenSsl,
-        Stack::Tongsuo => Who::Tongsuo,
+    let (who, remark) = match stack {
+        Stack::OpenSsl => (Who::OpenSsl, "SM2 in portable C, as it has no other"),
+        Stack::Tongsuo => (
+            Who::Tongsuo,
+            "SM2 in portable C, as ec_sm2p_64_gcc_128 is off by default",
+        ),
     };
-    Driver::start(who, command)
+    let mut driver = Driver::start(who, command)?;
+    driver.hardware = format!("{}; {remark}", driver.hardware);
+    Ok(driver)
 }
 
 /// This library in a process of its own, in which it may use no special instruction.
