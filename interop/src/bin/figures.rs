@@ -159,8 +159,9 @@ fn markdown(area: &str, bench: &Bench, machine: &Machine) -> Result<()> {
         method()
     );
     println!(
-        "Everyone's figure, and how many times as fast we are. {}.\n",
-        names.join("; ")
+        "Everyone's figure, and how many times as fast we are. {}; rustls {} with us and aws-lc-rs.\n",
+        names.join("; "),
+        locked("rustls")
     );
     println!(
         "| | unit | shangmi | {} |",
