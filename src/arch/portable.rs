@@ -3,4 +3,5 @@
 pub(super) mod ghash;
 pub(super) mod invert;
 pub(super) mod sm2;
+pub(super) mod sm3;
 pub(super) mod sm4;

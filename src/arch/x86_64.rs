@@ -3,5 +3,6 @@
 pub(crate) mod ghash;
 pub(super) mod invert;
 pub(super) mod sm2;
+pub(super) mod sm3;
 pub(crate) mod sm4;
 mod vector;
