@@ -2,3 +2,5 @@
 
 pub(super) mod ghash;
 pub(super) mod sm4;
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) mod wipe;
