@@ -74,10 +74,6 @@ tokens! {
         "avx512" = ["avx512f", "avx512bw", "avx512vl", "avx512dq"];
     /// 256-bit integer vectors.
     Avx2: "avx" = ["avx"], "avx2" = ["avx2"];
-    /// Any AVX: the vector registers to wipe are 256 bits wide.
-    Avx: "avx" = ["avx"];
-    /// AVX-512: there are 32 vector registers to wipe, 512 bits wide.
-    Avx512: "avx" = ["avx"], "avx2" = ["avx2"], "avx512" = ["avx512f"];
     /// Rotations and AND-NOT without flags (RORX, ANDN), and MULX.
     Bmi2: "bmi2" = ["bmi1", "bmi2"];
     /// Two independent carry chains (ADCX, ADOX) beside MULX.

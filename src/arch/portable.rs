@@ -5,3 +5,5 @@ pub(super) mod invert;
 pub(super) mod sm2;
 pub(super) mod sm3;
 pub(super) mod sm4;
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) mod wipe;

@@ -6,3 +6,4 @@ pub(super) mod sm2;
 pub(super) mod sm3;
 pub(crate) mod sm4;
 mod vector;
+pub(super) mod wipe;

@@ -85,7 +85,7 @@ fn reduce(high: u128, low: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use ghash::GHash;
-    use ghash::universal_hash::{KeyInit, UniversalHash};
+    use ghash::universal_hash::UniversalHash;
 
     use super::*;
 
