@@ -420,7 +420,7 @@ fn sub(a: &Limbs, b: &Limbs) -> Limbs {
 /// As [`Arithmetic::lookup`].
 #[target_feature(enable = "avx2")]
 fn lookup<const N: usize>(table: &[[u64; N]], index: u64) -> [u64; N] {
-    const { assert!(N % 4 == 0, "entries of whole vectors") };
+    const { assert!(N.is_multiple_of(4), "entries of whole vectors") };
     let index = _mm256_set1_epi64x(index as i64);
     let mut number = _mm256_setzero_si256();
     let mut found = [_mm256_setzero_si256(); N];
