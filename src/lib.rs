@@ -46,8 +46,6 @@
     )
 )]
 
-// The kernels are the module's only unsafe code; each block says why.
-#[allow(unsafe_code)]
 mod arch;
 #[cfg(feature = "pkcs11")]
 pub mod hsm;

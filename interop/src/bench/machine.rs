@@ -67,7 +67,6 @@ fn detected() -> Vec<&'static str> {
         "gfni" = "gfni",
         "avx512" = "avx512bw",
         "bmi2" = "bmi2",
-        "adx" = "adx",
     );
     all.into_iter()
         .filter(|(_, found)| *found)
