@@ -3,7 +3,7 @@
 mod hkdf;
 mod hmac;
 
-use std::fmt;
+use std::{fmt, slice};
 
 use digest::block_api::{AlgorithmName, BlockSizeUser};
 use digest::consts::{U32, U64};
@@ -52,7 +52,7 @@ pub struct Sm3 {
     state: [u32; 8],
     /// Bytes of the message so far.
     length: u64,
-    /// Begins with those bytes that do not fill a block yet, `length` mod 64 of them.
+    /// The last `length` mod 64 bytes, which do not fill a block yet, and zeros.
     buffer: [u8; BLOCK_LEN],
 }
 
@@ -86,7 +86,7 @@ impl Sm3 {
             };
             room.copy_from_slice(head);
             data = rest;
-            self.kernel.compress(&mut self.state, &[self.buffer]);
+            self.compress_buffer();
         }
         let (blocks, rest) = data.as_chunks();
         self.kernel.compress(&mut self.state, blocks);
@@ -104,13 +104,17 @@ impl Sm3 {
         const LENGTH_AT: usize = BLOCK_LEN - size_of::<u64>();
         let buffered = self.buffered();
         self.buffer[buffered] = 0x80;
-        self.buffer[buffered + 1..].fill(0);
         if buffered >= LENGTH_AT {
-            self.kernel.compress(&mut self.state, &[self.buffer]);
-            self.buffer = [0; BLOCK_LEN];
+            self.compress_buffer();
         }
         self.buffer[LENGTH_AT..].copy_from_slice(&(self.length << 3).to_be_bytes());
-        self.kernel.compress(&mut self.state, &[self.buffer]);
+        self.compress_buffer();
+    }
+
+    fn compress_buffer(&mut self) {
+        let blocks = slice::from_ref(&self.buffer);
+        self.kernel.compress(&mut self.state, blocks);
+        self.buffer = [0; BLOCK_LEN];
     }
 
     fn buffered(&self) -> usize {
@@ -133,6 +137,7 @@ fn write_words(state: &[u32; 8], digest: &mut [u8; DIGEST_LEN]) {
 }
 
 impl Default for Sm3 {
+    #[inline]
     fn default() -> Self {
         Self::with_kernel(Kernel::choose())
     }
@@ -149,18 +154,21 @@ impl BlockSizeUser for Sm3 {
 }
 
 impl Update for Sm3 {
+    #[inline]
     fn update(&mut self, data: &[u8]) {
         self.absorb(data);
     }
 }
 
 impl FixedOutput for Sm3 {
+    #[inline]
     fn finalize_into(mut self, out: &mut Output<Self>) {
         self.finish(out.as_mut());
     }
 }
 
 impl Reset for Sm3 {
+    #[inline]
     fn reset(&mut self) {
         self.wipe();
         self.state = IV;
@@ -168,6 +176,7 @@ impl Reset for Sm3 {
 }
 
 impl FixedOutputReset for Sm3 {
+    #[inline]
     fn finalize_into_reset(&mut self, out: &mut Output<Self>) {
         self.finish(out.as_mut());
         Reset::reset(self);
@@ -187,6 +196,7 @@ impl fmt::Debug for Sm3 {
 }
 
 impl Drop for Sm3 {
+    #[inline]
     fn drop(&mut self) {
         // What is hashed may be secret. The kernel is none, but then no byte is left as it was.
         self.kernel = Kernel::Portable;
@@ -271,7 +281,7 @@ mod tests {
         let mut expected = Output::<Sm3Core>::default();
         theirs.finalize_fixed_core(&mut Buffer::<Sm3Core>::new(tail), &mut expected);
 
-        let mut ours = Sm3::default();
+        let mut ours = Sm3::with_kernel(Kernel::choose());
         ours.state = state;
         ours.length = before;
         ours.absorb(tail);

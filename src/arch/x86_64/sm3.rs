@@ -85,6 +85,20 @@ macro_rules! t {
     };
 }
 
+/// A <<< 12 + E + T_j. An address with three parts takes AMD's processors two cycles; the late
+/// rounds have these, since GG takes as long, and save an instruction. The early ones have not.
+macro_rules! add_e_and_t {
+    (early $j:literal, $e:literal) => {
+        concat!(
+            "lea ebp, [r15 + ", t!(early $j), "]\n",
+            "add ebp, ", $e, "d\n",
+        )
+    };
+    (late $j:literal, $e:literal) => {
+        concat!("lea ebp, [r15 + ", $e, " + ", t!(late $j), "]\n")
+    };
+}
+
 /// Round j (GB/T 32905-2016, 5.3.3), with eight vector instructions or fewer strewn in.
 ///
 /// The registers have the standard's names; `z` and `y` are free for B <<< 9 and F <<< 19. In the
@@ -115,7 +129,7 @@ macro_rules! round {
             late!($phase "and ", $b, ", ", $c, "\n"),
             $v2,
             late!($phase "add ", $d, ", ", $b, "\n"),
-            "lea ebp, [r15 + ", $e, " + ", t!($phase $j), "]\n",
+            add_e_and_t!($phase $j, $e),
             xor_or_and!($phase), $f, "d, ", $e, "d\n",
             $v3,
             late!($phase "xor ", $f, "d, ", $g, "d\n"),                     // GG
