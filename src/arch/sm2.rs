@@ -38,7 +38,7 @@ pub(crate) const R2_N: Limbs = power_of_two(512, &N);
 /// One implementation of the arithmetic. Every function takes and gives fully reduced numbers, and
 /// all of them run in constant time but for those named `_vartime`.
 pub(crate) trait Arithmetic: Copy + Send + Sync + 'static {
-    /// a b 2^-256 mod p.
+    /// a b 2^-256 mod p. The one that is computed later is best the second.
     fn mul_p(self, a: &Limbs, b: &Limbs) -> Limbs;
     /// a^2 2^-256 mod p.
     fn sqr_p(self, a: &Limbs) -> Limbs;

@@ -62,9 +62,9 @@ impl Modulus {
         }
     }
 
-    /// c a^-1, or 0 if a is, for a and c below the modulus. `twenty_steps` is [`twenty_steps`] or
-    /// a faster one.
-    #[inline(always)]
+    /// c a^-1, or 0 if a is 0, for a and c below the modulus. `twenty_steps` is the function of that
+    /// name below, or a faster one.
+    #[inline(never)]
     pub(crate) fn invert(
         &self,
         a: &Limbs,
@@ -239,7 +239,7 @@ fn packed_steps(zeta: i64, f: i64, g: i64, twenty_steps: impl Fn(Steps) -> Steps
         g: (g & LOW) - (1 << 62),
     });
     let unpack = |row: i64| {
-        let row = (row + (1 << 20) >> 21) + (1 << 20);
+        let row = ((row + (1 << 20)) >> 21) + (1 << 20);
         ((1 << 20) - (row & ((1 << 21) - 1)), -(row >> 21))
     };
     let ((u, v), (q, r)) = (unpack(f), unpack(g));
@@ -260,7 +260,7 @@ pub(crate) fn twenty_steps(
         let odd = barrier((g & 1).wrapping_neg() as u64) as i64;
         let swap = positive & odd;
         let before = g;
-        g = g + (((f ^ positive) - positive) & odd) >> 1;
+        g = (g + (((f ^ positive) - positive) & odd)) >> 1;
         f ^= (f ^ before) & swap;
         zeta = (zeta ^ swap) - 1;
     }

@@ -1,7 +1,9 @@
 //! SM2's arithmetic in 64-bit limbs on any processor.
 
 use super::invert::{Modulus, twenty_steps};
-use crate::arch::sm2::{Arithmetic, Limbs, N, P, R2_N, R2_P, barrier, negative_inverse};
+use crate::arch::sm2::{
+    Arithmetic, Limbs, N, ONE_N, ONE_P, P, R2_N, R2_P, barrier, choose, negative_inverse,
+};
 
 /// p, for inversion.
 pub(crate) const MODULUS_P: Modulus = Modulus::new(&P);
@@ -25,7 +27,7 @@ impl Arithmetic for Portable {
 
     #[inline(always)]
     fn add_p(self, a: &Limbs, b: &Limbs) -> Limbs {
-        add(a, b, &P)
+        add(a, b, &ONE_P)
     }
 
     #[inline(always)]
@@ -45,7 +47,7 @@ impl Arithmetic for Portable {
 
     #[inline(always)]
     fn add_n(self, a: &Limbs, b: &Limbs) -> Limbs {
-        add(a, b, &N)
+        add(a, b, &ONE_N)
     }
 
     #[inline(always)]
@@ -84,17 +86,17 @@ fn equal(a: u64, b: u64) -> u64 {
 /// a + b + carry, and the carry out.
 #[inline(always)]
 fn adc(a: u64, b: u64, carry: u64) -> (u64, u64) {
-    let sum = u128::from(a) + u128::from(b) + u128::from(carry);
-    (sum as u64, (sum >> 64) as u64)
+    let (sum, first) = a.overflowing_add(b);
+    let (sum, second) = sum.overflowing_add(carry);
+    (sum, (first | second) as u64)
 }
 
 /// a - b - borrow, and the borrow out.
 #[inline(always)]
 fn sbb(a: u64, b: u64, borrow: u64) -> (u64, u64) {
-    let difference = u128::from(a)
-        .wrapping_sub(u128::from(b))
-        .wrapping_sub(u128::from(borrow));
-    (difference as u64, (difference >> 64) as u64 & 1)
+    let (difference, first) = a.overflowing_sub(b);
+    let (difference, second) = difference.overflowing_sub(borrow);
+    (difference, (first | second) as u64)
 }
 
 /// a b + c + carry, which is below 2^128, as low and high limb.
@@ -122,19 +124,18 @@ fn sub_limbs(a: &Limbs, b: &Limbs) -> (Limbs, u64) {
     ([r0, r1, r2, r3], c)
 }
 
-/// a + 2^256 high, which is below 2 m, modulo m.
+/// a + 2^256 high, which is below 2 m, modulo m; `r` is 2^256 - m.
 #[inline(always)]
-fn reduce_once(a: &Limbs, high: u64, m: &Limbs) -> Limbs {
-    let (reduced, borrow) = sub_limbs(a, m);
-    let (_, below) = sbb(high, 0, borrow);
-    let mask = barrier(below.wrapping_neg());
-    core::array::from_fn(|i| reduced[i] ^ (mask & (reduced[i] ^ a[i])))
+fn reduce_once(a: &Limbs, high: u64, r: &Limbs) -> Limbs {
+    // Not below m if adding 2^256 - m carries.
+    let (reduced, carry) = add_limbs(a, &r.map(barrier));
+    choose(a, &reduced, (high | carry).wrapping_neg())
 }
 
 #[inline(always)]
-fn add(a: &Limbs, b: &Limbs, m: &Limbs) -> Limbs {
+fn add(a: &Limbs, b: &Limbs, r: &Limbs) -> Limbs {
     let (sum, carry) = add_limbs(a, b);
-    reduce_once(&sum, carry, m)
+    reduce_once(&sum, carry, r)
 }
 
 #[inline(always)]
@@ -159,15 +160,26 @@ fn half(a: &Limbs, m: &Limbs) -> Limbs {
 
 #[inline(always)]
 fn multiply(a: &Limbs, b: &Limbs) -> [u64; 8] {
-    let mut t = [0; 8];
-    for i in 0..4 {
-        let mut carry = 0;
-        for j in 0..4 {
-            (t[i + j], carry) = mac(a[i], b[j], t[i + j], carry);
-        }
-        t[i + 4] = carry;
-    }
-    t
+    let [t0, high @ ..] = add_row([0; 4], a, b[0]);
+    let [t1, high @ ..] = add_row(high, a, b[1]);
+    let [t2, high @ ..] = add_row(high, a, b[2]);
+    let [t3, t4, t5, t6, t7] = add_row(high, a, b[3]);
+    [t0, t1, t2, t3, t4, t5, t6, t7]
+}
+
+/// t + a b.
+#[inline(always)]
+fn add_row(t: Limbs, a: &Limbs, b: u64) -> [u64; 5] {
+    let [(l0, h0), (l1, h1), (l2, h2), (l3, h3)] = a.map(|limb| mac(limb, b, 0, 0));
+    let (r0, c) = adc(t[0], l0, 0);
+    let (r1, c) = adc(t[1], l1, c);
+    let (r2, c) = adc(t[2], l2, c);
+    let (r3, c) = adc(t[3], l3, c);
+    let r4 = h3 + c;
+    let (r1, c) = adc(r1, h0, 0);
+    let (r2, c) = adc(r2, h1, c);
+    let (r3, c) = adc(r3, h2, c);
+    [r0, r1, r2, r3, r4 + c]
 }
 
 #[inline(always)]
@@ -179,25 +191,21 @@ fn square(a: &Limbs) -> [u64; 8] {
     let (t3, c) = mac(a[1], a[2], t3, 0);
     let (t4, t5) = mac(a[1], a[3], t4, c);
     let (t5, t6) = mac(a[2], a[3], t5, 0);
-    // Twice these and the squares of the limbs.
-    let doubled = [
-        0,
-        t1 << 1,
-        t2 << 1 | t1 >> 63,
-        t3 << 1 | t2 >> 63,
-        t4 << 1 | t3 >> 63,
-        t5 << 1 | t4 >> 63,
-        t6 << 1 | t5 >> 63,
-        t6 >> 63,
-    ];
-    let mut t = [0; 8];
-    let mut carry = 0;
-    for i in 0..4 {
-        let (low, high) = mac(a[i], a[i], 0, 0);
-        (t[2 * i], carry) = adc(doubled[2 * i], low, carry);
-        (t[2 * i + 1], carry) = adc(doubled[2 * i + 1], high, carry);
-    }
-    t
+    // Twice these, and the squares of the limbs.
+    let (t1, c) = adc(t1, t1, 0);
+    let (t2, c) = adc(t2, t2, c);
+    let (t3, c) = adc(t3, t3, c);
+    let (t4, c) = adc(t4, t4, c);
+    let (t5, c) = adc(t5, t5, c);
+    let (t6, t7) = adc(t6, t6, c);
+    let [(t0, h0), (l1, h1), (l2, h2), (l3, h3)] = a.map(|limb| mac(limb, limb, 0, 0));
+    let (t1, c) = adc(t1, h0, 0);
+    let (t2, c) = adc(t2, l1, c);
+    let (t3, c) = adc(t3, h1, c);
+    let (t4, c) = adc(t4, l2, c);
+    let (t5, c) = adc(t5, h2, c);
+    let (t6, c) = adc(t6, l3, c);
+    [t0, t1, t2, t3, t4, t5, t6, t7 + h3 + c]
 }
 
 /// t 2^-256 mod p, for t below 2^256 p.
@@ -209,16 +217,17 @@ fn montgomery_p(t: [u64; 8]) -> Limbs {
     let mut low = [t[0], t[1], t[2], t[3]];
     for _ in 0..4 {
         let l = low[0];
-        // l p + l, without its lowest limb, which is zero.
-        let (v0, b) = sbb(l, l << 32, 0);
-        let (v1, b) = sbb(0, l >> 32, b);
-        let (v2, b) = sbb(0, l << 32, b);
-        let (v3, _) = sbb(l, l >> 32, b);
-        // No carry: what is left is at most (2^256 - 1 + (2^64 - 1) p) / 2^64 < 2^256.
-        (low, _) = add_limbs(&[low[1], low[2], low[3], 0], &[v0, v1, v2, v3]);
+        let (s, h) = (l << 32, l >> 32);
+        let (w0, b) = sbb(s, l, 0);
+        let w1 = h - b;
+        let (r0, b) = sbb(low[1], w0, 0);
+        let (r1, b) = sbb(low[2], w1, b);
+        let (r2, b) = sbb(low[3], s, b);
+        let r3 = l.wrapping_sub(h).wrapping_sub(b);
+        low = [r0, r1, r2, r3];
     }
     let (sum, carry) = add_limbs(&low, &[t[4], t[5], t[6], t[7]]);
-    reduce_once(&sum, carry, &P)
+    reduce_once(&sum, carry, &ONE_P)
 }
 
 /// t 2^-256 mod n, for t below 2^256 n.
@@ -227,12 +236,9 @@ fn montgomery_n(t: [u64; 8]) -> Limbs {
     let mut low = [t[0], t[1], t[2], t[3]];
     for _ in 0..4 {
         let l = low[0].wrapping_mul(const { negative_inverse(N[0]) });
-        let (_, c) = mac(l, N[0], low[0], 0);
-        let (r0, c) = mac(l, N[1], low[1], c);
-        let (r1, c) = mac(l, N[2], low[2], c);
-        let (r2, c) = mac(l, N[3], low[3], c);
-        low = [r0, r1, r2, c];
+        let [_, high @ ..] = add_row(low, &N, l);
+        low = high;
     }
     let (sum, carry) = add_limbs(&low, &[t[4], t[5], t[6], t[7]]);
-    reduce_once(&sum, carry, &N)
+    reduce_once(&sum, carry, &ONE_N)
 }

@@ -264,29 +264,31 @@ unsafe fn square(a: &Limbs) -> Limbs {
     unsafe {
         asm!(
             // The products of different limbs: a0 a1, a0 a2, a0 a3, a1 a3, a2 a3 are one chain of
-            // carries; a1 a2 comes to it. a0^2 goes to z:t0. a1 is in t7 until it is done with.
+            // carries; a1 a2 comes to it. a0^2 goes to z:t0. a1 is in t7 and a2 in y.
             "
             mulx {t2}, {t1}, {t7}
-            mulx {t3}, {y}, {a2}
+            mulx {t3}, {t5}, {y}
             mulx {z}, {t0}, rdx
-            mulx {t4}, {x}, {a3}
+            mulx {t4}, {t6}, {a3}
             mov rdx, {a3}
-            add {t2}, {y}
-            mulx {t5}, {y}, {t7}
-            adc {t3}, {x}
-            mulx {t6}, {x}, {a2}
-            adc {t4}, {y}
+            add {t2}, {t5}
+            mulx {t5}, {x}, {t7}
+            adc {t3}, {t6}
+            adc {t4}, {x}
+            mulx {t6}, {x}, {y}
             adc {t5}, {x}
             adc {t6}, 0
             mov rdx, {t7}
-            mulx {y}, {x}, {a2}
+            mulx rdx, {x}, {y}
             add {t3}, {x}
-            adc {t4}, {y}
+            adc {t4}, rdx
             adc {t5}, 0
             adc {t6}, 0
             ",
             // Twice these, and the squares.
             "
+            mov rdx, {t7}
+            mulx rdx, {x}, rdx
             xor {t7:e}, {t7:e}
             add {t1}, {t1}
             adc {t2}, {t2}
@@ -295,18 +297,17 @@ unsafe fn square(a: &Limbs) -> Limbs {
             adc {t5}, {t5}
             adc {t6}, {t6}
             adc {t7}, {t7}
-            mulx {y}, {x}, rdx
             add {t1}, {z}
             adc {t2}, {x}
-            adc {t3}, {y}
-            mov rdx, {a2}
-            mulx {y}, {x}, rdx
+            adc {t3}, rdx
+            mov rdx, {y}
+            mulx rdx, {x}, rdx
             adc {t4}, {x}
-            adc {t5}, {y}
+            adc {t5}, rdx
             mov rdx, {a3}
-            mulx {y}, {x}, rdx
+            mulx rdx, {x}, rdx
             adc {t6}, {x}
-            adc {t7}, {y}
+            adc {t7}, rdx
             ",
             reduce!("{t0}", "{t1}", "{t2}", "{t3}"),
             reduce!("{t1}", "{t2}", "{t3}", "{t0}"),
@@ -315,7 +316,6 @@ unsafe fn square(a: &Limbs) -> Limbs {
             finish!(),
             inout("rdx") a[0] => _,
             t7 = inout(reg) a[1] => _,
-            a2 = in(reg) a[2],
             a3 = in(reg) a[3],
             t0 = out(reg) t0,
             t1 = out(reg) t1,
@@ -325,7 +325,7 @@ unsafe fn square(a: &Limbs) -> Limbs {
             t5 = out(reg) _,
             t6 = out(reg) _,
             x = out(reg) _,
-            y = out(reg) _,
+            y = inout(reg) a[2] => _,
             z = out(reg) _,
             multiplier = sym MULTIPLIER,
             p1 = const P[1],
@@ -420,7 +420,7 @@ fn sub(a: &Limbs, b: &Limbs) -> Limbs {
 /// As [`Arithmetic::lookup`].
 #[target_feature(enable = "avx2")]
 fn lookup<const N: usize>(table: &[[u64; N]], index: u64) -> [u64; N] {
-    const { assert!(N % 4 == 0, "entries of whole vectors") };
+    const { assert!(N.is_multiple_of(4), "entries of whole vectors") };
     let index = _mm256_set1_epi64x(index as i64);
     let mut number = _mm256_setzero_si256();
     let mut found = [_mm256_setzero_si256(); N];
