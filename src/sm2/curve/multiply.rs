@@ -10,7 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::Point;
 use super::field::Fe;
 use super::limbs::{bits, is_below, subtract};
-use super::point::{Affine, Jacobian, Prepared};
+use super::point::{Affine, Collected, Jacobian, Prepared};
 use super::scalar::Scalar;
 use super::tables::{ODD_MULTIPLES_OF_G, VARTIME_WINDOW, WINDOW, WINDOWS, WINDOWS_OF_G};
 use crate::arch::sm2::{Arithmetic, Limbs, N, Operation, P, choose};
@@ -89,11 +89,11 @@ impl Operation for MultipleOfG<'_> {
         };
 
         let top = WINDOWS - 1;
-        let mut sum = Jacobian::from(entry(top, digits.top_index(top)));
+        let mut sum = Collected::from(entry(top, digits.top_index(top)));
         for i in (0..top).rev() {
             sum = sum.add_unequal(addend(i));
         }
-        finish(sum, digits.negated)
+        finish(sum.into(), digits.negated)
     }
 }
 

@@ -35,21 +35,35 @@ pub(super) struct Prepared<A> {
     zzz: Fe<A>,
 }
 
-/// What the chord through p and q gives.
+/// The point (x / zz, y / zzz), or infinity where zz = 0: what a sum of affine points is collected
+/// in. It takes one squaring less than in Jacobian coordinates, but doublings would cost more.
+#[derive(Clone, Copy)]
+pub(super) struct Collected<A> {
+    x: Fe<A>,
+    y: Fe<A>,
+    zz: Fe<A>,
+    zzz: Fe<A>,
+}
+
+/// What the chord through p and q gives, if z is the common one of both.
 pub(super) struct Chord<A> {
-    sum: Jacobian<A>,
-    /// p again, with the sum's z.
-    p: Jacobian<A>,
+    /// The sum p + q, with z h.
+    sum: (Fe<A>, Fe<A>),
+    /// p again, with z h.
+    p: (Fe<A>, Fe<A>),
     /// Zero where both points have the same x.
     h: Fe<A>,
+    hh: Fe<A>,
+    hhh: Fe<A>,
     /// Zero where both points have the same y.
     r: Fe<A>,
 }
 
 /// What can be added to a point in Jacobian coordinates.
 pub(super) trait Addend<A>: Copy + Into<Jacobian<A>> {
-    /// The chord through `p` and this point; meaningless if one of them is infinity.
-    fn chord(self, p: &Jacobian<A>) -> Chord<A>;
+    /// The chord through `p` and this point, and their common z; meaningless if one of them is
+    /// infinity.
+    fn chord(self, p: &Jacobian<A>) -> (Chord<A>, Fe<A>);
 }
 
 impl<A: Arithmetic> Affine<A> {
@@ -96,6 +110,11 @@ pub(super) fn right_side<A: Arithmetic>(arithmetic: A, x: Fe<A>) -> Fe<A> {
 }
 
 impl<A: Arithmetic> Jacobian<A> {
+    #[inline(always)]
+    fn new((x, y): (Fe<A>, Fe<A>), z: Fe<A>) -> Self {
+        Self { x, y, z }
+    }
+
     pub(super) fn infinity(arithmetic: A) -> Self {
         Self {
             x: Fe::one(arithmetic),
@@ -149,15 +168,16 @@ impl<A: Arithmetic> Jacobian<A> {
     #[inline(always)]
     pub(super) fn double_beside_self(&self) -> (Self, Self) {
         let zz = self.z.square();
-        let m = (self.x - zz) * (self.x + zz);
-        let m = (m.double() + m).half();
         let yy = self.y.square();
-        let (xyy, yyyy) = (self.x * yy, yy.square());
+        let m = (self.x - zz) * (self.x + zz);
+        let xyy = self.x * yy;
+        let m = m + m.half();
+        let mm = m.square();
         let z = self.y * self.z;
-        let x = m.square() - xyy.double();
+        let yyyy = yy.square();
+        let x = mm - xyy.double();
         let y = m * (xyy - x) - yyyy;
-        let beside = Self { x: xyy, y: yyyy, z };
-        (Self { x, y, z }, beside)
+        (Self::new((x, y), z), Self::new((xyy, yyyy), z))
     }
 
     /// 2^times self.
@@ -172,21 +192,24 @@ impl<A: Arithmetic> Jacobian<A> {
     /// self + q. The caller knows that neither is infinity and that they are not equal; the sum of
     /// P and -P is right.
     pub(super) fn add_unequal(&self, q: impl Addend<A>) -> Self {
-        q.chord(self).sum
+        let (chord, z) = q.chord(self);
+        Self::new(chord.sum, z * chord.h)
     }
 
     /// self + q, and self with the same z, which costs nothing. The caller knows that self and q have
     /// the same z, and are neither infinity nor equal.
     pub(super) fn add_beside_self(&self, q: &Self) -> (Self, Self) {
-        let Chord { sum, p, .. } = Chord::through((self.x, self.y), (q.x, q.y), self.z);
-        (sum, p)
+        let chord = Chord::through((self.x, self.y), (q.x, q.y));
+        let z = self.z * chord.h;
+        (Self::new(chord.sum, z), Self::new(chord.p, z))
     }
 
     /// self + q for every self and q, in constant time.
     pub(super) fn add_complete(&self, q: impl Addend<A>) -> Self {
-        let Chord { sum, h, r, .. } = q.chord(self);
+        let (chord, z) = q.chord(self);
         let q: Self = q.into();
-        sum.or(&self.double(), h.is_zero() & r.is_zero())
+        Self::new(chord.sum, z * chord.h)
+            .or(&self.double(), chord.points_are_equal())
             .or(self, q.is_infinity())
             .or(&q, self.is_infinity())
     }
@@ -199,9 +222,9 @@ impl<A: Arithmetic> Jacobian<A> {
         if q.into().is_infinity() != 0 {
             return *self;
         }
-        let Chord { sum, h, r, .. } = q.chord(self);
-        match h.is_zero() & r.is_zero() {
-            0 => sum,
+        let (chord, z) = q.chord(self);
+        match chord.points_are_equal() {
+            0 => Self::new(chord.sum, z * chord.h),
             _ => self.double(),
         }
     }
@@ -225,31 +248,47 @@ impl<A: Arithmetic> Jacobian<A> {
     }
 }
 
+impl<A: Arithmetic> Collected<A> {
+    /// self + q. The caller knows that self is not infinity and that they are not equal; the sum of
+    /// P and -P is right.
+    pub(super) fn add_unequal(&self, q: Affine<A>) -> Self {
+        let chord = Chord::through((self.x, self.y), (q.x * self.zz, q.y * self.zzz));
+        let (x, y) = chord.sum;
+        Self {
+            x,
+            y,
+            zz: self.zz * chord.hh,
+            zzz: self.zzz * chord.hhh,
+        }
+    }
+}
+
 impl<A: Arithmetic> Addend<A> for Affine<A> {
     #[inline(always)]
-    fn chord(self, p: &Jacobian<A>) -> Chord<A> {
+    fn chord(self, p: &Jacobian<A>) -> (Chord<A>, Fe<A>) {
         let zz = p.z.square();
-        Chord::through((p.x, p.y), (self.x * zz, self.y * (zz * p.z)), p.z)
+        let chord = Chord::through((p.x, p.y), (self.x * zz, self.y * (zz * p.z)));
+        (chord, p.z)
     }
 }
 
 impl<A: Arithmetic> Addend<A> for Jacobian<A> {
     #[inline(always)]
-    fn chord(self, p: &Jacobian<A>) -> Chord<A> {
+    fn chord(self, p: &Jacobian<A>) -> (Chord<A>, Fe<A>) {
         Prepared::from(self).chord(p)
     }
 }
 
 impl<A: Arithmetic> Addend<A> for Prepared<A> {
     #[inline(always)]
-    fn chord(self, p: &Jacobian<A>) -> Chord<A> {
+    fn chord(self, p: &Jacobian<A>) -> (Chord<A>, Fe<A>) {
         let zz = p.z.square();
         let q = &self.point;
-        Chord::through(
+        let chord = Chord::through(
             (p.x * self.zz, p.y * self.zzz),
             (q.x * zz, q.y * (zz * p.z)),
-            p.z * q.z,
-        )
+        );
+        (chord, p.z * q.z)
     }
 }
 
@@ -292,6 +331,29 @@ impl<A> From<Prepared<A>> for Jacobian<A> {
     }
 }
 
+impl<A: Arithmetic> From<Affine<A>> for Collected<A> {
+    fn from(point: Affine<A>) -> Self {
+        let one = point.x.one_beside();
+        Self {
+            x: point.x,
+            y: point.y,
+            zz: one,
+            zzz: one,
+        }
+    }
+}
+
+/// With zz as its z: zz^3 = zzz^2, so the point is (x zz / zz^2, y zzz / zz^3).
+impl<A: Arithmetic> From<Collected<A>> for Jacobian<A> {
+    fn from(point: Collected<A>) -> Self {
+        Self {
+            x: point.x * point.zz,
+            y: point.y * point.zzz,
+            z: point.zz,
+        }
+    }
+}
+
 impl<A> Zeroize for Affine<A> {
     fn zeroize(&mut self) {
         self.x.zeroize();
@@ -308,23 +370,29 @@ impl<A> Zeroize for Jacobian<A> {
 }
 
 impl<A: Arithmetic> Chord<A> {
-    /// The chord through (x1, y1) and (x2, y2), both scaled by the same z.
+    /// The chord through (x1, y1) and (x2, y2), both with the same z.
     #[inline(always)]
-    fn through((x1, y1): (Fe<A>, Fe<A>), (x2, y2): (Fe<A>, Fe<A>), z: Fe<A>) -> Self {
+    fn through((x1, y1): (Fe<A>, Fe<A>), (x2, y2): (Fe<A>, Fe<A>)) -> Self {
         let h = x2 - x1;
         let r = y2 - y1;
-        let hh = h.square();
+        // In this order, neighbours do not wait for each other.
+        let (hh, rr) = (h.square(), r.square());
         let (hhh, v) = (hh * h, x1 * hh);
+        let x = rr - hhh - v.double();
         let w = y1 * hhh;
-        let z = z * h;
-        let x = r.square() - hhh - v.double();
         let y = r * (v - x) - w;
         Self {
-            sum: Jacobian { x, y, z },
-            p: Jacobian { x: v, y: w, z },
+            sum: (x, y),
+            p: (v, w),
             h,
+            hh,
+            hhh,
             r,
         }
+    }
+
+    fn points_are_equal(&self) -> u64 {
+        self.h.is_zero() & self.r.is_zero()
     }
 }
 

@@ -24,7 +24,7 @@ pub(super) static WINDOWS_OF_G: LazyLock<Vec<OddMultiples<{ 1 << (WINDOW - 1) }>
     LazyLock::new(|| Kernel::select().run(Rows(WINDOWS)));
 
 /// The width of the windows in which a public multiple of G is computed.
-pub(super) const VARTIME_WINDOW: usize = 9;
+pub(super) const VARTIME_WINDOW: usize = 11;
 
 /// The odd multiples of G below 2^(VARTIME_WINDOW - 1).
 pub(super) static ODD_MULTIPLES_OF_G: LazyLock<Vec<OddMultiples<{ 1 << (VARTIME_WINDOW - 2) }>>> =
