@@ -9,6 +9,8 @@ use super::Direction;
 pub(crate) trait Ccm {
     /// Takes `block` into the MAC and returns the encryption of `counter`.
     fn step(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16];
+    /// The same for the sum of `block` and the last step's key stream.
+    fn step_decrypting(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16];
     /// The MAC.
     fn mac(&self) -> [u8; 16];
 }
@@ -54,9 +56,14 @@ pub(crate) fn crypt(
                 add(&mut block, &key_stream);
             }
             Direction::Decrypt => {
+                let next = counter((i + 1) % (count + 1));
+                let cipher = block;
                 add(&mut block, &key_stream);
                 block[len..].fill(0);
-                key_stream = ccm.step(&block, &counter((i + 1) % (count + 1)));
+                key_stream = match len {
+                    16 => ccm.step_decrypting(&cipher, &next),
+                    _ => ccm.step(&block, &next),
+                };
                 mask = key_stream;
             }
         }

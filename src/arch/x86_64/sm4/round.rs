@@ -41,12 +41,12 @@ impl<V: Aes> Field<V> for ByAes {
 
     #[inline(always)]
     fn round(argument: V) -> [V; 4] {
-        rotated(round_by_aes(argument), const { SHIFT_ROWS_UNDONE })
+        shift_rows_undone(round_by_aes(argument))
     }
 
     #[inline(always)]
     fn round_alike(argument: V) -> [V; 4] {
-        rotated(round_by_aes(argument), const { ROTATIONS })
+        rotated(round_by_aes(argument))
     }
 
     #[inline(always)]
@@ -58,7 +58,7 @@ impl<V: Aes> Field<V> for ByAes {
             lookup(x, const { nibbles(after_aes(KEY_ROUND[2])) }),
             lookup(x, const { nibbles(after_aes(KEY_ROUND[3])) }),
         ];
-        rotated(parts, const { ROTATIONS })
+        rotated(parts)
     }
 }
 
@@ -117,7 +117,7 @@ impl<V: Gfni> Field<V> for ByGfni {
             m1,
             x.affine_of_inverse::<0>(x.constant(const { gfni(ROUND[3].matrix) })),
         ];
-        rotated(parts, const { ROTATIONS })
+        rotated(parts)
     }
 
     #[inline(always)]
@@ -131,20 +131,36 @@ impl<V: Gfni> Field<V> for ByGfni {
             x.affine_of_inverse::<0>(x.constant(const { gfni(KEY_ROUND[2].matrix) })),
             x.affine_of_inverse::<0>(x.constant(const { gfni(KEY_ROUND[3].matrix) })),
         ];
-        rotated(parts, const { ROTATIONS })
+        rotated(parts)
     }
 }
 
 /// Part k's bytes go up k places in their words: byte j - k, counted from the least significant one,
 /// is k places further in memory than byte j.
+///
+/// The controls are opaque because the compiler would take two instructions for one PSHUFB where it
+/// sees how bytes move.
 #[inline(always)]
-fn rotated<V: Vector>(parts: [V; 4], controls: [[u8; 16]; 4]) -> [V; 4] {
+fn rotated<V: Vector>(parts: [V; 4]) -> [V; 4] {
+    let [m0, m1, m2, m3] = parts;
+    let control = |k: usize| V::splat_opaque(m0.proof(), ROTATIONS[k]);
+    [
+        m0,
+        m1.shuffle(control(1)),
+        m2.shuffle(control(2)),
+        m3.shuffle(control(3)),
+    ]
+}
+
+/// The same after ShiftRows, which takes the byte of row r of column c from column c + r.
+#[inline(always)]
+fn shift_rows_undone<V: Vector>(parts: [V; 4]) -> [V; 4] {
     let [m0, m1, m2, m3] = parts;
     [
-        m0.shuffle(m0.constant(controls[0])),
-        m1.shuffle(m1.constant(controls[1])),
-        m2.shuffle(m2.constant(controls[2])),
-        m3.shuffle(m3.constant(controls[3])),
+        m0.shuffle(m0.constant(SHIFT_ROWS_UNDONE[0])),
+        m1.shuffle(m1.constant(SHIFT_ROWS_UNDONE[1])),
+        m2.shuffle(m2.constant(SHIFT_ROWS_UNDONE[2])),
+        m3.shuffle(m3.constant(SHIFT_ROWS_UNDONE[3])),
     ]
 }
 
@@ -241,13 +257,13 @@ impl<V: Vector> Alike<V> {
     pub(super) fn crypt<F: Field<V>>(self, round_keys: &RoundKeys) -> Self {
         let [mut a, mut b, mut c, mut d] = self.0;
         let proof = a.proof();
-        // The argument's words but for the newest are added before that one is ready.
         let mut argument = b ^ c ^ d ^ V::splat_word(proof, round_keys[0]);
         for i in 0..32 {
             let [t0, t1, t2, t3] = F::round_alike(argument);
-            let early = a ^ t0 ^ t1 ^ t2;
-            let next = V::splat_word(proof, round_keys[(i + 1) % 32]);
-            argument = (early ^ (c ^ d ^ next)) ^ t3;
+            // What is late, t3, is added last to the new word and to the next argument.
+            let early = ((a ^ t0) ^ (t1 ^ t2)).opaque();
+            let others = (c ^ d ^ V::splat_word(proof, round_keys[(i + 1) % 32])).opaque();
+            argument = (early ^ others).opaque() ^ t3;
             (a, b, c, d) = (b, c, d, early ^ t3);
         }
         Self([d, c, b, a])
