@@ -254,19 +254,29 @@ impl<V: Vector> Alike<V> {
 
     /// The 32 rounds and the reversal of the words.
     #[inline(always)]
-    pub(super) fn crypt<F: Field<V>>(self, round_keys: &RoundKeys) -> Self {
-        let [mut a, mut b, mut c, mut d] = self.0;
-        let proof = a.proof();
-        let mut argument = b ^ c ^ d ^ V::splat_word(proof, round_keys[0]);
-        for i in 0..32 {
-            let [t0, t1, t2, t3] = F::round_alike(argument);
-            // What is late, t3, is added last to the new word and to the next argument.
-            let early = ((a ^ t0) ^ (t1 ^ t2)).opaque();
-            let others = (c ^ d ^ V::splat_word(proof, round_keys[(i + 1) % 32])).opaque();
-            argument = (early ^ others).opaque() ^ t3;
-            (a, b, c, d) = (b, c, d, early ^ t3);
+    pub(super) fn crypt<F: Field<V>>(mut self, round_keys: &RoundKeys) -> Self {
+        let [_, b, c, d] = self.0;
+        let mut argument = b ^ c ^ d ^ V::splat_word(b.proof(), round_keys[0]);
+        for i in (0..32).step_by(4) {
+            argument = self.round::<F>(argument, round_keys[i + 1], [0, 1, 2, 3]);
+            argument = self.round::<F>(argument, round_keys[i + 2], [1, 2, 3, 0]);
+            argument = self.round::<F>(argument, round_keys[i + 3], [2, 3, 0, 1]);
+            argument = self.round::<F>(argument, round_keys[(i + 4) % 32], [3, 0, 1, 2]);
         }
+        let [a, b, c, d] = self.0;
         Self([d, c, b, a])
+    }
+
+    /// One round; returns the argument of the next one, which is its first use of the new word.
+    #[inline(always)]
+    fn round<F: Field<V>>(&mut self, argument: V, next_key: u32, order: [usize; 4]) -> V {
+        let [a, _, c, d] = order.map(|j| self.0[j]);
+        let others = (c ^ d ^ V::splat_word(a.proof(), next_key)).opaque();
+        let [t0, t1, t2, t3] = F::round_alike(argument);
+        // What is late, t3, is added last to the new word and to the argument.
+        let early = ((a ^ t0) ^ (t1 ^ t2)).opaque();
+        self.0[order[0]] = early ^ t3;
+        (early ^ others).opaque() ^ t3
     }
 }
 
