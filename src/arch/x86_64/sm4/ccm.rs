@@ -32,8 +32,10 @@ impl<'k, K: Kernel> Chain<'k, K> {
         block: &[u8; 16],
         counter: &[u8; 16],
     ) -> [u8; 16] {
-        let load = |block| K::Lane::load(self.proof, block);
-        let input = K::Two::join(load(block), load(counter));
+        let input = K::Two::join(
+            K::Lane::load(self.proof, block),
+            K::Lane::load(self.proof, counter),
+        );
         let input = Alike::from_blocks(K::Field::enter(input)).add(chained);
         self.output = input.crypt::<K::Field>(self.round_keys);
         self.blocks()[1]
@@ -51,16 +53,13 @@ impl<'k, K: Kernel> Chain<'k, K> {
 impl<K: Kernel> Ccm for Chain<'_, K> {
     #[inline(always)]
     fn step(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16] {
-        let lane_0 = K::Two::extend(K::Lane::splat(self.proof, [0xff; 16]));
-        let mac = self.output.map(|word| word & lane_0);
-        self.encrypt(mac, block, counter)
+        self.encrypt(self.output.first_lane(), block, counter)
     }
 
     #[inline(always)]
     fn step_decrypting(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16] {
         // The key stream is added where the MAC is, without leaving the field.
-        let both = self.output.map(|word| K::Two::extend(word.fold()));
-        self.encrypt(both, block, counter)
+        self.encrypt(self.output.fold(), block, counter)
     }
 
     #[inline(always)]

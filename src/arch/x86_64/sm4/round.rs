@@ -143,12 +143,12 @@ impl<V: Gfni> Field<V> for ByGfni {
 #[inline(always)]
 fn rotated<V: Vector>(parts: [V; 4]) -> [V; 4] {
     let [m0, m1, m2, m3] = parts;
-    let control = |k: usize| V::splat_opaque(m0.proof(), ROTATIONS[k]);
+    let proof = m0.proof();
     [
         m0,
-        m1.shuffle(control(1)),
-        m2.shuffle(control(2)),
-        m3.shuffle(control(3)),
+        m1.shuffle(V::splat_opaque(proof, ROTATIONS[1])),
+        m2.shuffle(V::splat_opaque(proof, ROTATIONS[2])),
+        m3.shuffle(V::splat_opaque(proof, ROTATIONS[3])),
     ]
 }
 
@@ -217,8 +217,8 @@ fn round<F: Field<V>, V: Vector, const N: usize>(
 ) {
     let key = V::splat_word(states[0][0].proof(), key);
     for s in states {
-        let [t0, t1, t2, t3] = F::round(s[b] ^ s[c] ^ key ^ s[d]);
-        s[a] = s[a] ^ t0 ^ t1 ^ t2 ^ t3;
+        let [t0, t1, t2, t3] = F::round((s[b] ^ s[c] ^ key).opaque() ^ s[d]);
+        s[a] = ((s[a] ^ t0) ^ (t1 ^ t2)).opaque() ^ t3;
     }
 }
 
@@ -230,8 +230,12 @@ impl<V: Vector> Alike<V> {
     /// The blocks of these lanes, which are in the field.
     #[inline(always)]
     pub(super) fn from_blocks(blocks: V) -> Self {
-        let word = |j: usize| blocks.shuffle(blocks.constant(WORDS[j]));
-        Self([word(0), word(1), word(2), word(3)])
+        Self([
+            blocks.shuffle(blocks.constant(WORDS[0])),
+            blocks.shuffle(blocks.constant(WORDS[1])),
+            blocks.shuffle(blocks.constant(WORDS[2])),
+            blocks.shuffle(blocks.constant(WORDS[3])),
+        ])
     }
 
     /// The blocks, in the field.
@@ -241,15 +245,29 @@ impl<V: Vector> Alike<V> {
     }
 
     #[inline(always)]
-    pub(super) fn map(self, f: impl Fn(V) -> V) -> Self {
-        let [a, b, c, d] = self.0;
-        Self([f(a), f(b), f(c), f(d)])
-    }
-
-    #[inline(always)]
     pub(super) fn add(self, other: Self) -> Self {
         let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
         Self([a ^ e, b ^ f, c ^ g, d ^ h])
+    }
+
+    /// The sum of the lanes in lane 0, zero elsewhere.
+    #[inline(always)]
+    pub(super) fn fold(self) -> Self {
+        let [a, b, c, d] = self.0;
+        Self([
+            V::extend(a.fold()),
+            V::extend(b.fold()),
+            V::extend(c.fold()),
+            V::extend(d.fold()),
+        ])
+    }
+
+    /// Lane 0, zero elsewhere.
+    #[inline(always)]
+    pub(super) fn first_lane(self) -> Self {
+        let [a, b, c, d] = self.0;
+        let mask = V::extend(V::Lane::splat(a.proof(), [0xff; 16]));
+        Self([a & mask, b & mask, c & mask, d & mask])
     }
 
     /// The 32 rounds and the reversal of the words.
@@ -270,7 +288,7 @@ impl<V: Vector> Alike<V> {
     /// One round; returns the argument of the next one, which is its first use of the new word.
     #[inline(always)]
     fn round<F: Field<V>>(&mut self, argument: V, next_key: u32, order: [usize; 4]) -> V {
-        let [a, _, c, d] = order.map(|j| self.0[j]);
+        let [a, c, d] = [self.0[order[0]], self.0[order[2]], self.0[order[3]]];
         let others = (c ^ d ^ V::splat_word(a.proof(), next_key)).opaque();
         let [t0, t1, t2, t3] = F::round_alike(argument);
         // What is late, t3, is added last to the new word and to the argument.
@@ -294,8 +312,7 @@ const WORDS: [[u8; 16]; 4] = {
 /// The round keys of a key, in the form that [`rounds`] takes.
 #[inline(always)]
 pub(super) fn expand<F: Field<V>, V: Vector>(proof: V::Proof, key: &[u8; 16], out: &mut RoundKeys) {
-    let fk = FK.map(u32::to_be_bytes);
-    let key = V::load(proof, key) ^ V::load(proof, fk.as_flattened());
+    let key = V::load(proof, key) ^ V::splat(proof, FK);
     let Alike([mut a, mut b, mut c, mut d]) = Alike::from_blocks(F::enter(key));
     for (ck, out) in CK.iter().zip(out) {
         let [t0, t1, t2, t3] = F::key_round_alike(b ^ c ^ d ^ V::splat_word(proof, *ck));
