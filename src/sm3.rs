@@ -14,7 +14,11 @@ use digest::{
 };
 use zeroize::ZeroizeOnDrop;
 
+use crate::arch::wipe::leaving;
 use crate::secret::Secret;
+
+/// Stack that no operation here exceeds, to be wiped after it.
+const STACK: usize = 4 << 10;
 
 /// Size of an SM3 digest in bytes.
 pub const DIGEST_LEN: usize = 32;
@@ -165,20 +169,22 @@ impl ZeroizeOnDrop for HmacSm3 {}
 impl HmacSm3 {
     /// HMAC-SM3 under `key` of any length.
     pub fn keyed(key: &[u8]) -> Self {
-        match KeyInit::new_from_slice(key) {
+        leaving::<STACK, _>(|| match KeyInit::new_from_slice(key) {
             Ok(mac) => Self(mac),
             Err(InvalidLength) => unreachable!("RFC 2104, 2: HMAC takes keys of any length"),
-        }
+        })
     }
 
     /// The tag of the concatenated `parts`, written to the heap only.
     pub fn tag(mut self, parts: &[&[u8]]) -> Secret<DIGEST_LEN> {
-        for part in parts {
-            Update::update(&mut self.0, part);
-        }
-        let mut tag = Secret::<DIGEST_LEN>::zeroed();
-        FixedOutput::finalize_into(self.0, tag.as_mut_bytes().into());
-        tag
+        leaving::<STACK, _>(|| {
+            for part in parts {
+                Update::update(&mut self.0, part);
+            }
+            let mut tag = Secret::<DIGEST_LEN>::zeroed();
+            FixedOutput::finalize_into(self.0, tag.as_mut_bytes().into());
+            tag
+        })
     }
 }
 
@@ -186,7 +192,7 @@ impl HkdfSm3 {
     /// HKDF-Extract (RFC 5869, 2.2). Without a salt, 32 zero bytes are used.
     pub fn extract(salt: Option<&[u8]>, input_key: &[u8]) -> Self {
         let salt = salt.unwrap_or(&[0; DIGEST_LEN]);
-        Self::from_prk(HmacSm3::keyed(salt).tag(&[input_key]).as_bytes())
+        leaving::<STACK, _>(|| Self::from_prk(HmacSm3::keyed(salt).tag(&[input_key]).as_bytes()))
     }
 
     /// Uses `prk` as the pseudorandom key, which RFC 5869 wants to be at least 32 bytes long.
@@ -202,20 +208,22 @@ impl HkdfSm3 {
         if okm.len() > 255 * DIGEST_LEN {
             return Err(OutputTooLong);
         }
-        let mut previous: Option<Secret<DIGEST_LEN>> = None;
-        for (chunk, counter) in okm.chunks_mut(DIGEST_LEN).zip(1u8..=255) {
-            let mut mac = self.0.clone();
-            if let Some(block) = &previous {
-                Update::update(&mut mac, block.as_bytes());
+        leaving::<STACK, _>(|| {
+            let mut previous: Option<Secret<DIGEST_LEN>> = None;
+            for (chunk, counter) in okm.chunks_mut(DIGEST_LEN).zip(1u8..=255) {
+                let mut mac = self.0.clone();
+                if let Some(block) = &previous {
+                    Update::update(&mut mac, block.as_bytes());
+                }
+                for part in info {
+                    Update::update(&mut mac, part);
+                }
+                let block = mac.tag(&[&[counter]]);
+                chunk.copy_from_slice(&block.as_bytes()[..chunk.len()]);
+                previous = Some(block);
             }
-            for part in info {
-                Update::update(&mut mac, part);
-            }
-            let block = mac.tag(&[&[counter]]);
-            chunk.copy_from_slice(&block.as_bytes()[..chunk.len()]);
-            previous = Some(block);
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

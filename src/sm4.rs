@@ -15,6 +15,11 @@ use cipher::{
 };
 use zeroize::ZeroizeOnDrop;
 
+use crate::arch::wipe::leaving;
+
+/// Stack that no operation here exceeds, to be wiped after it.
+const STACK: usize = 4 << 10;
+
 /// Size of an SM4 key in bytes.
 pub const KEY_LEN: usize = 16;
 /// Size of an SM4 block in bytes.
@@ -27,7 +32,7 @@ pub const TAG_LEN: usize = 16;
 /// The SM4 block cipher (GB/T 32907-2016), used through [`cipher::BlockCipherEncrypt`] and
 /// [`cipher::BlockCipherDecrypt`]. The round keys are wiped on drop.
 #[derive(Clone)]
-pub struct Sm4(::sm4::Sm4);
+pub struct Sm4(Box<::sm4::Sm4>);
 
 /// SM4-GCM (NIST SP 800-38D over SM4; RFC 8998, 2.1), used through [`aead::AeadInOut`]:
 /// key 16, nonce 12, tag 16 bytes, plaintext at most 2^36 - 32 bytes.
@@ -43,14 +48,14 @@ pub struct Sm4(::sm4::Sm4);
 /// # Ok::<(), aead::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Sm4Gcm(aes_gcm::AesGcm<Sm4, U12>);
+pub struct Sm4Gcm(Box<aes_gcm::AesGcm<Sm4, U12>>);
 
 /// SM4-CCM (NIST SP 800-38C over SM4; RFC 8998, 2.1), used through [`aead::AeadInOut`]:
 /// key 16, nonce 12, tag 16 bytes, plaintext at most 2^24 - 1 bytes.
 ///
 /// One nonce must never be used twice under one key.
 #[derive(Clone)]
-pub struct Sm4Ccm(ccm::Ccm<Sm4, U16, U12>);
+pub struct Sm4Ccm(Box<ccm::Ccm<Sm4, U16, U12>>);
 
 /// SM4 in counter mode with a 128-bit big-endian counter, used through [`cipher::StreamCipher`];
 /// key 16, initial counter block 16 bytes.
@@ -71,7 +76,7 @@ impl KeySizeUser for Sm4 {
 
 impl KeyInit for Sm4 {
     fn new(key: &Key<Self>) -> Self {
-        Self(KeyInit::new(key))
+        leaving::<STACK, _>(|| Self(Box::new(KeyInit::new(key))))
     }
 }
 
@@ -81,13 +86,13 @@ impl BlockSizeUser for Sm4 {
 
 impl BlockCipherEncrypt for Sm4 {
     fn encrypt_with_backend(&self, f: impl BlockCipherEncClosure<BlockSize = U16>) {
-        self.0.encrypt_with_backend(f);
+        leaving::<STACK, _>(|| self.0.encrypt_with_backend(f));
     }
 }
 
 impl BlockCipherDecrypt for Sm4 {
     fn decrypt_with_backend(&self, f: impl BlockCipherDecClosure<BlockSize = U16>) {
-        self.0.decrypt_with_backend(f);
+        leaving::<STACK, _>(|| self.0.decrypt_with_backend(f));
     }
 }
 
@@ -114,7 +119,7 @@ macro_rules! aead_mode {
 
         impl KeyInit for $mode {
             fn new(key: &Key<Self>) -> Self {
-                Self(KeyInit::new(key))
+                leaving::<STACK, _>(|| Self(Box::new(KeyInit::new(key))))
             }
         }
 
@@ -131,8 +136,10 @@ macro_rules! aead_mode {
                 associated_data: &[u8],
                 buffer: InOutBuf<'_, '_, u8>,
             ) -> aead::Result<Tag<Self>> {
-                self.0
-                    .encrypt_inout_detached(nonce, associated_data, buffer)
+                leaving::<STACK, _>(|| {
+                    self.0
+                        .encrypt_inout_detached(nonce, associated_data, buffer)
+                })
             }
 
             fn decrypt_inout_detached(
@@ -142,8 +149,10 @@ macro_rules! aead_mode {
                 buffer: InOutBuf<'_, '_, u8>,
                 tag: &Tag<Self>,
             ) -> aead::Result<()> {
-                self.0
-                    .decrypt_inout_detached(nonce, associated_data, buffer, tag)
+                leaving::<STACK, _>(|| {
+                    self.0
+                        .decrypt_inout_detached(nonce, associated_data, buffer, tag)
+                })
             }
         }
 

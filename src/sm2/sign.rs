@@ -10,7 +10,8 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::arithmetic::{Point, Scalar, is_zero, nonzero_scalar, reduce};
 use super::id::{digest_with_z, z_value};
-use super::{Error, PublicKey, SecretKey, Signature};
+use super::{Error, PublicKey, STACK, SecretKey, Signature};
+use crate::arch::wipe::leaving;
 use crate::random::SystemRandom;
 use crate::secret::Secret;
 use crate::sm3::HmacSm3;
@@ -49,10 +50,12 @@ impl SigningKey {
     /// # Errors
     /// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`](super::MAX_ID_LEN).
     pub fn new(secret: SecretKey, id: &[u8]) -> Result<Self, Error> {
-        Ok(Self {
-            inverse: secret.inverse_of_one_plus_d()?,
-            verifying: VerifyingKey::new(secret.public_key().clone(), id)?,
-            secret,
+        leaving::<STACK, _>(|| {
+            Ok(Self {
+                inverse: secret.inverse_of_one_plus_d()?,
+                verifying: VerifyingKey::new(secret.public_key().clone(), id)?,
+                secret,
+            })
         })
     }
 
@@ -108,8 +111,10 @@ pub fn sign_digest_with_nonce(
     e: &[u8; 32],
     k: &[u8; 32],
 ) -> Result<Signature, Error> {
-    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::UnusableNonce)?);
-    sign_with(&*key.inverse_of_one_plus_d()?, e, &k).ok_or(Error::UnusableNonce)
+    leaving::<STACK, _>(|| {
+        let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::UnusableNonce)?);
+        sign_with(&*key.inverse_of_one_plus_d()?, e, &k).ok_or(Error::UnusableNonce)
+    })
 }
 
 /// Draws nonces until one gives a signature, which the first one does but for a chance of 2^-32.
@@ -162,7 +167,7 @@ impl SignDigest for SigningKey {
     }
 
     fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
-        sign(&self.secret, &self.inverse, e)
+        leaving::<STACK, _>(|| sign(&self.secret, &self.inverse, e))
     }
 }
 
@@ -172,7 +177,7 @@ impl SignDigest for SecretKey {
     }
 
     fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
-        sign(self, &*self.inverse_of_one_plus_d()?, e)
+        leaving::<STACK, _>(|| sign(self, &*self.inverse_of_one_plus_d()?, e))
     }
 }
 
