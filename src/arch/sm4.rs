@@ -1,1 +1,261 @@
 //! Chooses the SM4 kernel.
+
+pub(crate) mod ccm;
+pub(crate) mod gcm;
+mod portable;
+
+use cipher::inout::InOutBuf;
+use zeroize::{Zeroize, Zeroizing};
+
+#[cfg(target_arch = "x86_64")]
+use super::cpu::{AesAvx, GfniAvx2, GfniAvx512, VaesAvx2};
+use super::portable as leaves;
+#[cfg(target_arch = "x86_64")]
+use super::x86_64;
+
+/// Whether a mode encrypts or decrypts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Direction {
+    Encrypt,
+    Decrypt,
+}
+
+/// A kernel that this processor can run.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Kernel {
+    #[cfg(target_arch = "x86_64")]
+    GfniAvx512(GfniAvx512),
+    #[cfg(target_arch = "x86_64")]
+    GfniAvx2(GfniAvx2),
+    #[cfg(target_arch = "x86_64")]
+    VaesAvx2(VaesAvx2),
+    #[cfg(target_arch = "x86_64")]
+    AesAvx(AesAvx),
+    Portable,
+}
+
+impl Kernel {
+    /// All that this processor can run; the names of the others are printed.
+    #[cfg(test)]
+    pub(crate) fn all() -> Vec<Self> {
+        let mut all = vec![Self::Portable];
+        #[cfg(target_arch = "x86_64")]
+        for (name, kernel) in [
+            ("AES-NI + AVX", AesAvx::check().map(Self::AesAvx)),
+            ("VAES + AVX2", VaesAvx2::check().map(Self::VaesAvx2)),
+            ("GFNI + AVX2", GfniAvx2::check().map(Self::GfniAvx2)),
+            ("GFNI + AVX-512", GfniAvx512::check().map(Self::GfniAvx512)),
+        ] {
+            match kernel {
+                Some(kernel) => all.push(kernel),
+                None => println!("SM4 kernel not run on this machine: {name}"),
+            }
+        }
+        all
+    }
+
+    /// The fastest.
+    pub(crate) fn best() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        {
+            let best = GfniAvx512::check()
+                .map(Self::GfniAvx512)
+                .or_else(|| GfniAvx2::check().map(Self::GfniAvx2))
+                .or_else(|| VaesAvx2::check().map(Self::VaesAvx2))
+                .or_else(|| AesAvx::check().map(Self::AesAvx));
+            if let Some(best) = best {
+                return best;
+            }
+        }
+        Self::Portable
+    }
+}
+
+/// Calls a function of the kernel's module, with its token where it has one.
+macro_rules! on {
+    ($kernel:expr, $function:ident($($argument:expr),*), $portable:expr) => {
+        // SAFETY: each token shows that the processor has what the functions of its module enable.
+        match $kernel {
+            #[cfg(target_arch = "x86_64")]
+            Kernel::GfniAvx512(token) => unsafe {
+                x86_64::sm4::gfni_avx512::$function(token, $($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::GfniAvx2(token) => unsafe {
+                x86_64::sm4::gfni_avx2::$function(token, $($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::VaesAvx2(token) => unsafe {
+                x86_64::sm4::vaes_avx2::$function(token, $($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(target_arch = "x86_64")]
+            Kernel::AesAvx(token) => unsafe {
+                x86_64::sm4::aes_avx::$function(token, $($argument),*)
+            },
+            Kernel::Portable => $portable,
+        }
+    };
+}
+
+/// An SM4 key, expanded for one kernel.
+///
+/// The round keys are on the heap, so that moving a key leaves no copy, and are wiped on drop.
+#[derive(Clone)]
+pub(crate) struct Key {
+    kernel: Kernel,
+    /// In the kernel's own form.
+    round_keys: Box<Zeroizing<[u32; 32]>>,
+}
+
+impl Key {
+    /// A key for all but decryption of blocks.
+    pub(crate) fn new(key: &[u8; 16]) -> Self {
+        Self::with_kernel(Kernel::best(), key)
+    }
+
+    pub(crate) fn with_kernel(kernel: Kernel, key: &[u8; 16]) -> Self {
+        let mut round_keys = Box::new(Zeroizing::new([0; 32]));
+        let out = &mut **round_keys;
+        on!(kernel, expand(key, out), {
+            let mut expanded = leaves::sm4::expand(key);
+            out.copy_from_slice(&expanded);
+            expanded.zeroize();
+        });
+        Self { kernel, round_keys }
+    }
+
+    /// A key that decrypts where this one encrypts.
+    pub(crate) fn reversed(&self) -> Self {
+        let mut reversed = self.clone();
+        reversed.round_keys.reverse();
+        reversed
+    }
+
+    /// Encrypts blocks one by one.
+    pub(crate) fn crypt(&self, blocks: InOutBuf<'_, '_, [u8; 16]>) {
+        let keys = &self.round_keys;
+        on!(
+            self.kernel,
+            crypt(keys, blocks),
+            leaves::sm4::crypt(keys, blocks)
+        );
+    }
+
+    /// CBC encryption. `iv` becomes the last block of ciphertext.
+    pub(crate) fn cbc_encrypt(&self, iv: &mut [u8; 16], blocks: InOutBuf<'_, '_, [u8; 16]>) {
+        let keys = &self.round_keys;
+        on!(
+            self.kernel,
+            cbc_encrypt(keys, iv, blocks),
+            portable::cbc_encrypt(keys, iv, blocks)
+        );
+    }
+
+    /// CBC decryption with a reversed key. `iv` becomes the last block of ciphertext.
+    pub(crate) fn cbc_decrypt(&self, iv: &mut [u8; 16], blocks: InOutBuf<'_, '_, [u8; 16]>) {
+        let keys = &self.round_keys;
+        on!(
+            self.kernel,
+            cbc_decrypt(keys, iv, blocks),
+            portable::cbc_decrypt(keys, iv, blocks)
+        );
+    }
+
+    /// Adds the key stream of counter blocks, `nonce` and a big-endian `counter`, which must not
+    /// wrap before the end of `buf`.
+    pub(crate) fn ctr(&self, nonce: &[u8; 12], counter: u32, buf: InOutBuf<'_, '_, u8>) {
+        let keys = &self.round_keys;
+        on!(
+            self.kernel,
+            ctr(keys, nonce, counter, buf),
+            portable::ctr(keys, nonce, counter, buf)
+        );
+    }
+
+    /// CCM of less than 2^24 bytes; returns the tag.
+    pub(crate) fn ccm(
+        &self,
+        direction: Direction,
+        nonce: &[u8; 12],
+        associated_data: &[u8],
+        buf: InOutBuf<'_, '_, u8>,
+    ) -> [u8; 16] {
+        let keys = &self.round_keys;
+        on!(
+            self.kernel,
+            ccm(keys, direction, nonce, associated_data, buf),
+            ccm::crypt(
+                portable::PortableCcm::new(keys),
+                direction,
+                nonce,
+                associated_data,
+                buf
+            )
+        )
+    }
+}
+
+/// An SM4 key with what GHASH needs of it, on the heap and wiped on drop as well.
+#[derive(Clone)]
+pub(crate) struct GcmKey {
+    cipher: Key,
+    hash: Box<leaves::ghash::Key>,
+    /// None for the portable kernel.
+    #[cfg(target_arch = "x86_64")]
+    powers: x86_64::ghash::Powers,
+}
+
+impl GcmKey {
+    pub(crate) fn new(key: &[u8; 16]) -> Self {
+        Self::with_kernel(Kernel::best(), key)
+    }
+
+    pub(crate) fn with_kernel(kernel: Kernel, key: &[u8; 16]) -> Self {
+        let cipher = Key::with_kernel(kernel, key);
+        let mut h = Zeroizing::new([0; 16]);
+        cipher.crypt(InOutBuf::from_mut(&mut *h));
+        let h = &*h;
+        Self {
+            cipher,
+            hash: Box::new(leaves::ghash::Key::new(h)),
+            #[cfg(target_arch = "x86_64")]
+            powers: on!(kernel, powers(h), x86_64::ghash::Powers::default()),
+        }
+    }
+
+    /// GCM of at most 2^36 - 32 bytes; returns the tag.
+    pub(crate) fn crypt(
+        &self,
+        direction: Direction,
+        nonce: &[u8; 12],
+        associated_data: &[u8],
+        buf: InOutBuf<'_, '_, u8>,
+    ) -> [u8; 16] {
+        let round_keys = &self.cipher.round_keys;
+        on!(
+            self.cipher.kernel,
+            gcm(
+                (round_keys, &self.powers),
+                direction,
+                nonce,
+                associated_data,
+                buf
+            ),
+            {
+                let hash_key = &self.hash;
+                let kernel = portable::PortableGcm {
+                    round_keys,
+                    hash_key,
+                    nonce,
+                };
+                gcm::crypt(&kernel, direction, associated_data, buf)
+            }
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! SM4 for x86-64: one body of code, made for each kind of vector registers and for two ways to
+//! invert in the field.
+
+mod cbc;
+mod ccm;
+mod ctr;
+mod field;
+mod gcm;
+mod round;
+
+use cipher::inout::InOutBuf;
+
+use super::ghash::Powers;
+use super::vector::{M128, M256, M512, Pair, Vector};
+use crate::arch::cpu::{AesAvx, GfniAvx2, GfniAvx512, VaesAvx2};
+use crate::arch::sm4;
+use round::{ByAes, ByGfni, Field};
+
+/// phi of the round keys (see [`field`]) with psi c added, as little-endian words.
+pub(crate) type RoundKeys = [u32; 32];
+
+/// What a processor has for SM4, named by the proof of it.
+pub(crate) trait Kernel: Copy {
+    /// The widest vectors, for bulk.
+    type Wide: Vector<Proof = Self, Lane = Self::Lane>;
+    /// Two lanes, for two blocks of which one waits for another.
+    type Two: Vector<Proof = Self, Lane = Self::Lane>;
+    /// One lane.
+    type Lane: Vector<Proof = Self, Lane = Self::Lane>;
+    /// How bytes are inverted.
+    type Field: Field<Self::Wide> + Field<Self::Two> + Field<Self::Lane>;
+}
+
+impl Kernel for AesAvx {
+    type Wide = M128<Self>;
+    type Two = Pair<M128<Self>>;
+    type Lane = M128<Self>;
+    type Field = ByAes;
+}
+
+impl Kernel for VaesAvx2 {
+    type Wide = M256<Self>;
+    type Two = M256<Self>;
+    type Lane = M128<Self>;
+    type Field = ByAes;
+}
+
+impl Kernel for GfniAvx2 {
+    type Wide = M256<Self>;
+    type Two = M256<Self>;
+    type Lane = M128<Self>;
+    type Field = ByGfni;
+}
+
+impl Kernel for GfniAvx512 {
+    type Wide = M512<Self>;
+    type Two = M256<Self>;
+    type Lane = M128<Self>;
+    type Field = ByGfni;
+}
+
+/// The entry points of a kernel: here its instructions are enabled for all that is inlined.
+macro_rules! kernel {
+    ($(#[$doc:meta])* $name:ident, $token:ident, $features:literal) => {
+        $(#[$doc])*
+        pub(crate) mod $name {
+            use super::*;
+
+            #[target_feature(enable = $features)]
+            pub(crate) fn expand(token: $token, key: &[u8; 16], out: &mut RoundKeys) {
+                round::expand::<<$token as Kernel>::Field, <$token as Kernel>::Lane>(
+                    token, key, out,
+                );
+            }
+
+            #[target_feature(enable = $features)]
+            pub(crate) fn powers(token: $token, h: &[u8; 16]) -> Powers {
+                Powers::new(token, h)
+            }
+
+            #[target_feature(enable = $features)]
+            pub(crate) fn crypt(
+                token: $token,
+                round_keys: &RoundKeys,
+                blocks: InOutBuf<'_, '_, [u8; 16]>,
+            ) {
+                cbc::crypt(token, round_keys, blocks);
+            }
+
+            #[target_feature(enable = $features)]
+            pub(crate) fn cbc_encrypt(
+                token: $token,
+                round_keys: &RoundKeys,
+                iv: &mut [u8; 16],
+                blocks: InOutBuf<'_, '_, [u8; 16]>,
+            ) {
+                cbc::encrypt(token, round_keys, iv, blocks);
+            }
+
+            #[target_feature(enable = $features)]
+            pub(crate) fn cbc_decrypt(
+                token: $token,
+                reversed_keys: &RoundKeys,
+                iv: &mut [u8; 16],
+                blocks: InOutBuf<'_, '_, [u8; 16]>,
+            ) {
+                cbc::decrypt(token, reversed_keys, iv, blocks);
+            }
+
+            #[target_feature(enable = $features)]
+            pub(crate) fn ctr(
+                token: $token,
+                round_keys: &RoundKeys,
+                nonce: &[u8; 12],
+                counter: u32,
+                buf: InOutBuf<'_, '_, u8>,
+            ) {
+                ctr::ctr(token, round_keys, nonce, counter, buf);
+            }
+
+            #[target_feature(enable = $features)]
+            pub(crate) fn gcm(
+                token: $token,
+                (round_keys, powers): (&RoundKeys, &Powers),
+                direction: sm4::Direction,
+                nonce: &[u8; 12],
+                associated_data: &[u8],
+                buf: InOutBuf<'_, '_, u8>,
+            ) -> [u8; 16] {
+                let fused = gcm::Fused::new(token, round_keys, powers, nonce);
+                sm4::gcm::crypt(&fused, direction, associated_data, buf)
+            }
+
+            #[target_feature(enable = $features)]
+            pub(crate) fn ccm(
+                token: $token,
+                round_keys: &RoundKeys,
+                direction: sm4::Direction,
+                nonce: &[u8; 12],
+                associated_data: &[u8],
+                buf: InOutBuf<'_, '_, u8>,
+            ) -> [u8; 16] {
+                let chain = ccm::Chain::new(token, round_keys);
+                sm4::ccm::crypt(chain, direction, nonce, associated_data, buf)
+            }
+        }
+    };
+}
+
+kernel!(
+    /// AES-NI and PCLMULQDQ, 128 bits.
+    aes_avx, AesAvx, "ssse3,aes,pclmulqdq,avx"
+);
+kernel!(
+    /// VAES and VPCLMULQDQ, 256 bits.
+    vaes_avx2, VaesAvx2, "ssse3,aes,pclmulqdq,avx,avx2,vaes,vpclmulqdq"
+);
+kernel!(
+    /// GFNI and VPCLMULQDQ, 256 bits.
+    gfni_avx2, GfniAvx2, "ssse3,pclmulqdq,avx,avx2,vpclmulqdq,gfni"
+);
+kernel!(
+    /// GFNI and VPCLMULQDQ, 512 bits.
+    gfni_avx512, GfniAvx512,
+    "ssse3,pclmulqdq,avx,avx2,vpclmulqdq,gfni,avx512f,avx512bw,avx512vl,avx512dq"
+);
