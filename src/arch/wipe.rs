@@ -109,10 +109,10 @@ mod tests {
     #[test]
     fn a_leak_is_found() {
         let dump = after(|| leak(&SECRET));
-        assert!(dump.stack_has(&SECRET[..8]));
-        assert!(dump.stack_has(&SECRET[56..]));
+        assert!(stack_has(&dump, &SECRET[..8]));
+        assert!(stack_has(&dump, &SECRET[56..]));
         assert!(dump.dirty_depth() > 1024);
-        assert!(!dump.vector_registers_are_zero());
+        assert!(!dump.vector_registers_are_wiped());
         for register in [0, 15] {
             assert_eq!(dump.vectors[register][..16], SECRET[..16]);
         }
@@ -143,13 +143,13 @@ mod tests {
             panicked = result.is_err();
         });
         assert!(panicked);
-        assert!(!dump.stack_has(&SECRET[..8]));
+        assert!(!stack_has(&dump, &SECRET[..8]));
     }
 
     #[test]
     fn too_little_is_seen() {
         let dump = after(|| leaving::<64, _>(|| leak(&SECRET)));
-        assert!(dump.stack_has(&SECRET[..8]));
+        assert!(stack_has(&dump, &SECRET[..8]));
         assert!(dump.dirty_depth() > 1024);
     }
 
@@ -159,10 +159,14 @@ mod tests {
         assert_eq!(leaving::<64, _>(|| black_box(SECRET)), SECRET);
     }
 
+    fn stack_has(dump: &Dump, needle: &[u8]) -> bool {
+        dump.stack().windows(needle.len()).any(|it| it == needle)
+    }
+
     fn assert_wiped(dump: &Dump) {
-        assert!(!dump.stack_has(&SECRET[..8]));
-        assert!(!dump.stack_has(&SECRET[56..]));
-        assert!(dump.vector_registers_are_zero());
+        assert!(!stack_has(dump, &SECRET[..8]));
+        assert!(!stack_has(dump, &SECRET[56..]));
+        assert!(dump.vector_registers_are_wiped());
         assert!(dump.dirty_depth() < 512, "{}", dump.dirty_depth());
     }
 }

@@ -30,13 +30,19 @@ struct Registers {
 }
 
 impl Dump {
-    /// Whether `needle` is on the stack.
-    pub(crate) fn stack_has(&self, needle: &[u8]) -> bool {
-        self.stack.windows(needle.len()).any(|it| it == needle)
+    /// The stack; the function's frames begin at its end.
+    pub(crate) fn stack(&self) -> &[u8] {
+        &self.stack
     }
 
-    pub(crate) fn vector_registers_are_zero(&self) -> bool {
-        self.vectors.as_flattened().iter().all(|byte| *byte == 0) && self.masks == [0; 8]
+    /// Whether the vector registers are zero, but for the 128 bits of xmm0 to xmm3, through which
+    /// the caller may have moved a result on.
+    pub(crate) fn vector_registers_are_wiped(&self) -> bool {
+        let (first, others) = self.vectors.split_at(4);
+        let zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+        first.iter().all(|it| zero(&it[16..]))
+            && zero(others.as_flattened())
+            && self.masks == [0; 8]
     }
 
     /// How far down the stack there is anything that is neither untouched nor wiped.

@@ -81,7 +81,12 @@ fn wipe_vector_registers() {
 /// Wipes the other registers as well: the loop needs some of them.
 #[inline(always)]
 fn wipe_stack<const STACK: usize>() {
-    const { assert!(STACK > 0 && STACK % 64 == 0, "64 bytes are wiped at once") };
+    const {
+        assert!(
+            STACK > 0 && STACK.is_multiple_of(64),
+            "64 bytes are wiped at once"
+        )
+    };
     // SAFETY: nothing below the stack pointer is in use. The pointer moves along, so that the pages
     // are reached in the order in which a system maps them, and is put back at the end.
     unsafe {
