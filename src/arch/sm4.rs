@@ -4,6 +4,8 @@ pub(crate) mod ccm;
 pub(crate) mod gcm;
 mod portable;
 
+use cipher::Array;
+use cipher::consts::U16;
 use cipher::inout::InOutBuf;
 use zeroize::{Zeroize, Zeroizing};
 
@@ -71,6 +73,23 @@ impl Kernel {
     }
 }
 
+/// Blocks as the traits of `cipher` have them.
+pub(crate) type Blocks<'i, 'o> = InOutBuf<'i, 'o, Array<u8, U16>>;
+
+fn as_arrays<'i, 'o>(blocks: Blocks<'i, 'o>) -> InOutBuf<'i, 'o, [u8; 16]> {
+    let len = blocks.len();
+    let (input, output) = blocks.into_raw();
+    // SAFETY: `Array<u8, U16>` is a transparent wrapper of `[u8; 16]`.
+    unsafe { InOutBuf::from_raw(input.cast(), output.cast(), len) }
+}
+
+fn as_bytes<'i, 'o>(blocks: Blocks<'i, 'o>) -> InOutBuf<'i, 'o, u8> {
+    let len = 16 * blocks.len();
+    let (input, output) = blocks.into_raw();
+    // SAFETY: each of the blocks has 16 bytes.
+    unsafe { InOutBuf::from_raw(input.cast(), output.cast(), len) }
+}
+
 /// Calls a function of the kernel's module, with its token where it has one.
 macro_rules! on {
     ($kernel:expr, $function:ident($($argument:expr),*), $portable:expr) => {
@@ -103,11 +122,22 @@ macro_rules! on {
 /// An SM4 key, expanded for one kernel.
 ///
 /// The round keys are on the heap, so that moving a key leaves no copy, and are wiped on drop.
-#[derive(Clone)]
 pub(crate) struct Key {
     kernel: Kernel,
     /// In the kernel's own form.
     round_keys: Box<Zeroizing<[u32; 32]>>,
+}
+
+impl Clone for Key {
+    fn clone(&self) -> Self {
+        // From heap to heap.
+        let mut round_keys = Box::new(Zeroizing::new([0; 32]));
+        round_keys.copy_from_slice(&**self.round_keys);
+        Self {
+            kernel: self.kernel,
+            round_keys,
+        }
+    }
 }
 
 impl Key {
@@ -135,8 +165,8 @@ impl Key {
     }
 
     /// Encrypts blocks one by one.
-    pub(crate) fn crypt(&self, blocks: InOutBuf<'_, '_, [u8; 16]>) {
-        let keys = &self.round_keys;
+    pub(crate) fn crypt(&self, blocks: Blocks<'_, '_>) {
+        let (keys, blocks) = (&self.round_keys, as_arrays(blocks));
         on!(
             self.kernel,
             crypt(keys, blocks),
@@ -145,8 +175,8 @@ impl Key {
     }
 
     /// CBC encryption. `iv` becomes the last block of ciphertext.
-    pub(crate) fn cbc_encrypt(&self, iv: &mut [u8; 16], blocks: InOutBuf<'_, '_, [u8; 16]>) {
-        let keys = &self.round_keys;
+    pub(crate) fn cbc_encrypt(&self, iv: &mut [u8; 16], blocks: Blocks<'_, '_>) {
+        let (keys, blocks) = (&self.round_keys, as_arrays(blocks));
         on!(
             self.kernel,
             cbc_encrypt(keys, iv, blocks),
@@ -155,8 +185,8 @@ impl Key {
     }
 
     /// CBC decryption with a reversed key. `iv` becomes the last block of ciphertext.
-    pub(crate) fn cbc_decrypt(&self, iv: &mut [u8; 16], blocks: InOutBuf<'_, '_, [u8; 16]>) {
-        let keys = &self.round_keys;
+    pub(crate) fn cbc_decrypt(&self, iv: &mut [u8; 16], blocks: Blocks<'_, '_>) {
+        let (keys, blocks) = (&self.round_keys, as_arrays(blocks));
         on!(
             self.kernel,
             cbc_decrypt(keys, iv, blocks),
@@ -164,14 +194,28 @@ impl Key {
         );
     }
 
-    /// Adds the key stream of counter blocks, `nonce` and a big-endian `counter`, which must not
-    /// wrap before the end of `buf`.
-    pub(crate) fn ctr(&self, nonce: &[u8; 12], counter: u32, buf: InOutBuf<'_, '_, u8>) {
-        let keys = &self.round_keys;
+    /// Adds the key stream of consecutive big-endian counter blocks, which may wrap.
+    pub(crate) fn ctr(&self, mut counter: u128, mut blocks: Blocks<'_, '_>) {
+        while !blocks.is_empty() {
+            // The kernels count in 32 bits: as far as these do not wrap.
+            let room = (1 << 32) - u64::from(counter as u32);
+            let len = usize::try_from(room).map_or(blocks.len(), |room| room.min(blocks.len()));
+            let (now, later) = blocks.split_at(len);
+            self.ctr_32(counter, now);
+            (counter, blocks) = (counter.wrapping_add(len as u128), later);
+        }
+    }
+
+    /// The same while the counter's last 32 bits do not wrap.
+    fn ctr_32(&self, counter: u128, blocks: Blocks<'_, '_>) {
+        let (keys, bytes) = (&self.round_keys, as_bytes(blocks));
+        let mut nonce = [0; 12];
+        nonce.copy_from_slice(&counter.to_be_bytes()[..12]);
+        let (nonce, counter) = (&nonce, counter as u32);
         on!(
             self.kernel,
-            ctr(keys, nonce, counter, buf),
-            portable::ctr(keys, nonce, counter, buf)
+            ctr(keys, nonce, counter, bytes),
+            portable::ctr(keys, nonce, counter, bytes)
         );
     }
 
@@ -216,7 +260,7 @@ impl GcmKey {
     pub(crate) fn with_kernel(kernel: Kernel, key: &[u8; 16]) -> Self {
         let cipher = Key::with_kernel(kernel, key);
         let mut h = Zeroizing::new([0; 16]);
-        cipher.crypt(InOutBuf::from_mut(&mut *h));
+        cipher.crypt(InOutBuf::from_mut((&mut *h).into()));
         let h = &*h;
         Self {
             cipher,

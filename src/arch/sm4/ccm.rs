@@ -9,6 +9,8 @@ use super::Direction;
 pub(crate) trait Ccm {
     /// Takes `block` into the MAC and returns the encryption of `counter`.
     fn step(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16];
+    /// The same for the sum of `block` and the last step's key stream.
+    fn step_decrypting(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16];
     /// The MAC.
     fn mac(&self) -> [u8; 16];
 }
@@ -25,22 +27,14 @@ pub(crate) fn crypt(
     associated_data: &[u8],
     mut buf: InOutBuf<'_, '_, u8>,
 ) -> [u8; 16] {
-    // A.3: the flags are q - 1 = 2; then the nonce and the counter.
-    let counter = |i: usize| {
-        let mut block = [0; 16];
-        block[0] = 2;
-        block[1..13].copy_from_slice(nonce);
-        block[13..].copy_from_slice(&(i as u32).to_be_bytes()[1..]);
-        block
-    };
     // A.2.1: the same with flags for (t - 2) / 2 = 7 and associated data, and the length.
-    let mut first = counter(buf.len());
+    let mut first = counter_block(nonce, buf.len());
     first[0] |= 7 << 3 | u8::from(!associated_data.is_empty()) << 6;
 
     let count = buf.len().div_ceil(16);
     let ahead = usize::from(direction == Direction::Decrypt && count > 0);
-    let mut key_stream = ccm.step(&first, &counter(ahead));
-    associate(&mut ccm, associated_data, &counter(ahead));
+    let mut key_stream = ccm.step(&first, &counter_block(nonce, ahead));
+    associate(&mut ccm, associated_data, &counter_block(nonce, ahead));
     // Encrypted counter 0.
     let mut mask = key_stream;
     for i in 1..=count {
@@ -50,13 +44,18 @@ pub(crate) fn crypt(
         block[..len].copy_from_slice(now.get_in());
         match direction {
             Direction::Encrypt => {
-                key_stream = ccm.step(&block, &counter(i));
+                key_stream = ccm.step(&block, &counter_block(nonce, i));
                 add(&mut block, &key_stream);
             }
             Direction::Decrypt => {
+                let next = counter_block(nonce, (i + 1) % (count + 1));
+                let cipher = block;
                 add(&mut block, &key_stream);
                 block[len..].fill(0);
-                key_stream = ccm.step(&block, &counter((i + 1) % (count + 1)));
+                key_stream = match len {
+                    16 => ccm.step_decrypting(&cipher, &next),
+                    _ => ccm.step(&block, &next),
+                };
                 mask = key_stream;
             }
         }
@@ -66,6 +65,16 @@ pub(crate) fn crypt(
     let mut tag = ccm.mac();
     add(&mut tag, &mask);
     tag
+}
+
+/// Counter block i (A.3): the flags are q - 1 = 2.
+#[inline(always)]
+fn counter_block(nonce: &[u8; 12], i: usize) -> [u8; 16] {
+    let mut block = [0; 16];
+    block[0] = 2;
+    block[1..13].copy_from_slice(nonce);
+    block[13..].copy_from_slice(&(i as u32).to_be_bytes()[1..]);
+    block
 }
 
 /// Takes the associated data into the MAC, with its length before it (A.2.2).

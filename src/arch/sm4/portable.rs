@@ -148,6 +148,7 @@ impl Gcm for PortableGcm<'_> {
 pub(super) struct PortableCcm<'k> {
     round_keys: &'k RoundKeys,
     mac: [u8; 16],
+    key_stream: [u8; 16],
 }
 
 impl<'k> PortableCcm<'k> {
@@ -155,6 +156,7 @@ impl<'k> PortableCcm<'k> {
         Self {
             round_keys,
             mac: [0; 16],
+            key_stream: [0; 16],
         }
     }
 }
@@ -164,8 +166,14 @@ impl Ccm for PortableCcm<'_> {
         let mut both = [self.mac, *counter];
         add(&mut both[0], block);
         crypt(self.round_keys, both.as_mut_slice().into());
-        self.mac = both[0];
-        both[1]
+        [self.mac, self.key_stream] = both;
+        self.key_stream
+    }
+
+    fn step_decrypting(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16] {
+        let mut plain = *block;
+        add(&mut plain, &self.key_stream);
+        self.step(&plain, counter)
     }
 
     fn mac(&self) -> [u8; 16] {

@@ -5,9 +5,9 @@ use aead::{AeadInOut, KeyInit};
 use cipher::consts::{U12, U16};
 use cipher::inout::InOutBuf;
 use cipher::{BlockCipherEncrypt, BlockModeEncrypt};
-use cipher::{KeyIvInit, StreamCipher};
+use cipher::{InnerIvInit, KeyIvInit, StreamCipherCore};
 
-use super::{Direction, GcmKey, Kernel, Key};
+use super::{Blocks, Direction, GcmKey, Kernel, Key};
 
 type TheirGcm = aes_gcm::AesGcm<::sm4::Sm4, U12>;
 type TheirCcm = ccm::Ccm<::sm4::Sm4, U16, U12>;
@@ -51,12 +51,11 @@ fn in_place_and_not<T: PartialEq + std::fmt::Debug>(
     (in_place, result)
 }
 
-/// 16 bytes to 1, as the block functions take blocks.
-fn blocks_of<'i, 'o>(bytes: InOutBuf<'i, 'o, u8>) -> InOutBuf<'i, 'o, [u8; 16]> {
-    let len = bytes.len() / 16;
-    let (input, output) = bytes.into_raw();
-    // SAFETY: arrays of bytes have no alignment, and there are 16 bytes for each.
-    unsafe { InOutBuf::from_raw(input.cast(), output.cast(), len) }
+/// Bytes as blocks; what is left over must be nothing.
+fn blocks_of<'i, 'o>(bytes: InOutBuf<'i, 'o, u8>) -> Blocks<'i, 'o> {
+    let (blocks, rest) = bytes.into_chunks();
+    assert!(rest.is_empty());
+    blocks
 }
 
 fn alignments(len: usize) -> Vec<usize> {
@@ -103,7 +102,7 @@ fn a_chain_of_a_million_blocks() {
         let ours = Key::with_kernel(kernel, &key);
         let mut block = key;
         for _ in 0..1_000_000 {
-            ours.crypt(InOutBuf::from_mut(&mut block));
+            ours.crypt(InOutBuf::from_mut((&mut block).into()));
         }
         assert_eq!(block, expected, "{kernel:?}");
     }
@@ -145,30 +144,41 @@ fn cbc_of_every_length() {
 }
 
 #[test]
-fn ctr_of_every_length_and_to_the_last_counter() {
+fn ctr_of_every_length_and_around_every_edge_of_the_counter() {
+    let starts = [
+        0,
+        block_number(7),
+        u128::from(u32::MAX) - 40,
+        (block_number(8) | u128::from(u32::MAX)) - 3,
+        u128::from(u64::MAX) - 17,
+        u128::MAX - 33,
+        u128::MAX,
+    ];
     for kernel in Kernel::all() {
         let ours = Key::with_kernel(kernel, &KEY);
-        for len in 0..=2100_usize {
-            let text = noise(len as u64, len);
-            let nonce = noise(7, 12).try_into().unwrap();
-            let last = 0_u32.wrapping_sub(len.div_ceil(16) as u32);
-            for counter in [1, 0x00ff_fff0, last] {
-                let (cipher, ()) = in_place_and_not(&text, &alignments(len), |buf| {
-                    ours.ctr(&nonce, counter, buf)
+        for count in 0..=140_usize {
+            let text = noise(count as u64, 16 * count);
+            for start in starts {
+                let (cipher, ()) = in_place_and_not(&text, &alignments(16 * count), |buf| {
+                    ours.ctr(start, blocks_of(buf))
                 });
-                let mut iv = [0; 16];
-                iv[..12].copy_from_slice(&nonce);
-                iv[12..].copy_from_slice(&counter.to_be_bytes());
+                let mut theirs = ctr::CtrCore::<::sm4::Sm4, ctr::flavors::Ctr128BE>::inner_iv_init(
+                    ::sm4::Sm4::new(&KEY.into()),
+                    &start.to_be_bytes().into(),
+                );
                 let mut expected = text.clone();
-                ctr::Ctr128BE::<::sm4::Sm4>::new(&KEY.into(), &iv.into())
-                    .apply_keystream(&mut expected);
+                theirs.apply_keystream_blocks_inout(blocks_of(expected.as_mut_slice().into()));
                 assert_eq!(
                     cipher, expected,
-                    "{kernel:?}, {len} bytes from {counter:#x}"
+                    "{kernel:?}, {count} blocks from {start:#x}"
                 );
             }
         }
     }
+}
+
+fn block_number(seed: u64) -> u128 {
+    u128::from_be_bytes(block(seed))
 }
 
 #[test]

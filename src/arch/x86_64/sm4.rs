@@ -11,7 +11,7 @@ mod round;
 use cipher::inout::InOutBuf;
 
 use super::ghash::Powers;
-use super::vector::{M128, M256, M512, Pair, Vector};
+use super::vector::{M128, M256, M512, Pair, TwoLanes, Vector};
 use crate::arch::cpu::{AesAvx, GfniAvx2, GfniAvx512, VaesAvx2};
 use crate::arch::sm4;
 use round::{ByAes, ByGfni, Field};
@@ -24,7 +24,7 @@ pub(crate) trait Kernel: Copy {
     /// The widest vectors, for bulk.
     type Wide: Vector<Proof = Self, Lane = Self::Lane>;
     /// Two lanes, for two blocks of which one waits for another.
-    type Two: Vector<Proof = Self, Lane = Self::Lane>;
+    type Two: TwoLanes<Proof = Self, Lane = Self::Lane>;
     /// One lane.
     type Lane: Vector<Proof = Self, Lane = Self::Lane>;
     /// How bytes are inverted.

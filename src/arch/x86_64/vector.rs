@@ -5,6 +5,7 @@
 //! into a function that enables them with `#[target_feature]`; that is what the entry points of
 //! [`super::sm4`] do.
 
+use std::arch::asm;
 use std::arch::x86_64::*;
 use std::ops::{BitAnd, BitXor};
 
@@ -51,6 +52,10 @@ pub(crate) trait Vector: Copy + BitXor<Output = Self> + BitAnd<Output = Self> {
     /// bit 4 that of `other`.
     fn multiply<const HALVES: i32>(self, other: Self) -> Self;
 
+    /// The same, but the compiler knows nothing of it: neither what a constant is, nor the order
+    /// in which a sum was made.
+    fn opaque(self) -> Self;
+
     /// The first word, little-endian.
     #[inline(always)]
     fn first_word(self) -> u32 {
@@ -59,11 +64,23 @@ pub(crate) trait Vector: Copy + BitXor<Output = Self> + BitAnd<Output = Self> {
         u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
     }
 
+    /// These bytes in every lane, but the compiler does not know them.
+    #[inline(always)]
+    fn splat_opaque(proof: Self::Proof, lane: [u8; 16]) -> Self {
+        Self::splat(proof, lane).opaque()
+    }
+
     /// `lane` in every lane, beside `self`.
     #[inline(always)]
     fn constant(self, lane: [u8; 16]) -> Self {
         Self::splat(self.proof(), lane)
     }
+}
+
+/// Vectors of two lanes.
+pub(crate) trait TwoLanes: Vector {
+    /// `low` in lane 0, `high` in lane 1.
+    fn join(low: Self::Lane, high: Self::Lane) -> Self;
 }
 
 /// Vectors with AESENCLAST.
@@ -174,7 +191,7 @@ operators!(M512, HasGfni512, _mm512_xor_si512, _mm512_and_si512);
 macro_rules! lanewise {
     ($proof:ident, $integer:ident, $load:ident, $store:ident, $splat_word:ident, $shuffle:ident,
      $shift:ident, $add:ident, $lo32:ident, $hi32:ident, $lo64:ident, $hi64:ident,
-     $multiply:ident) => {
+     $multiply:ident, $opaque:ident) => {
         type Proof = $proof;
 
         #[inline(always)]
@@ -246,8 +263,33 @@ macro_rules! lanewise {
             // SAFETY: `self` holds the proof.
             Self(unsafe { $multiply::<HALVES>(self.0, other.0) }, self.1)
         }
+
+        #[inline(always)]
+        fn opaque(self) -> Self {
+            // SAFETY: `self` holds the proof.
+            Self(unsafe { $opaque(self.0) }, self.1)
+        }
     };
 }
+
+/// An empty piece of assembly that could change a register, as far as the compiler knows.
+macro_rules! opaque {
+    ($name:ident, $feature:literal, $integer:ident, $register:ident) => {
+        #[inline]
+        #[target_feature(enable = $feature)]
+        fn $name(mut x: $integer) -> $integer {
+            // SAFETY: it has no instructions.
+            unsafe {
+                asm!("/* {0} */", inout($register) x, options(pure, nomem, nostack, preserves_flags));
+            }
+            x
+        }
+    };
+}
+
+opaque!(opaque_128, "avx", __m128i, xmm_reg);
+opaque!(opaque_256, "avx", __m256i, ymm_reg);
+opaque!(opaque_512, "avx512f", __m512i, zmm_reg);
 
 impl<P: Has128> Vector for M128<P> {
     type Lane = Self;
@@ -266,7 +308,8 @@ impl<P: Has128> Vector for M128<P> {
         _mm_unpackhi_epi32,
         _mm_unpacklo_epi64,
         _mm_unpackhi_epi64,
-        _mm_clmulepi64_si128
+        _mm_clmulepi64_si128,
+        opaque_128
     );
 
     #[inline(always)]
@@ -308,7 +351,8 @@ impl<P: Has256> Vector for M256<P> {
         _mm256_unpackhi_epi32,
         _mm256_unpacklo_epi64,
         _mm256_unpackhi_epi64,
-        _mm256_clmulepi64_epi128
+        _mm256_clmulepi64_epi128,
+        opaque_256
     );
 
     #[inline(always)]
@@ -343,6 +387,14 @@ impl<P: Has256> Vector for M256<P> {
     }
 }
 
+impl<P: Has256> TwoLanes for M256<P> {
+    #[inline(always)]
+    fn join(low: M128<P>, high: M128<P>) -> Self {
+        // SAFETY: `low` holds the proof.
+        Self(unsafe { _mm256_set_m128i(high.0, low.0) }, low.1)
+    }
+}
+
 impl<P: HasGfni512> Vector for M512<P> {
     type Lane = M128<P>;
     const LANES: usize = 4;
@@ -360,7 +412,8 @@ impl<P: HasGfni512> Vector for M512<P> {
         _mm512_unpackhi_epi32,
         _mm512_unpacklo_epi64,
         _mm512_unpackhi_epi64,
-        _mm512_clmulepi64_epi128
+        _mm512_clmulepi64_epi128,
+        opaque_512
     );
 
     #[inline(always)]
@@ -545,11 +598,29 @@ impl<V: Vector> Vector for Pair<V> {
     }
 
     #[inline(always)]
+    fn splat_opaque(proof: V::Proof, lane: [u8; 16]) -> Self {
+        let half = V::splat_opaque(proof, lane);
+        Self(half, half)
+    }
+
+    #[inline(always)]
+    fn opaque(self) -> Self {
+        Self(self.0.opaque(), self.1.opaque())
+    }
+
+    #[inline(always)]
     fn multiply<const HALVES: i32>(self, other: Self) -> Self {
         Self(
             self.0.multiply::<HALVES>(other.0),
             self.1.multiply::<HALVES>(other.1),
         )
+    }
+}
+
+impl<V: Vector<Lane = V>> TwoLanes for Pair<V> {
+    #[inline(always)]
+    fn join(low: V, high: V) -> Self {
+        Self(low, high)
     }
 }
 

@@ -16,16 +16,20 @@ pub(super) fn encrypt<K: Kernel>(
     mut blocks: InOutBuf<'_, '_, [u8; 16]>,
 ) {
     // The chain stays in the field; what enters and leaves it is off its path.
-    let enter = |block: &[u8; 16]| Alike::from_blocks(K::Field::enter(K::Lane::load(proof, block)));
-    let mut chain = enter(iv);
+    let mut chain = enter::<K>(proof, iv);
     for i in 0..blocks.len() {
         let mut block = blocks.get(i);
         chain = chain
-            .add(enter(block.get_in()))
+            .add(enter::<K>(proof, block.get_in()))
             .crypt::<K::Field>(round_keys);
         K::Field::leave(chain.into_blocks()).store(block.get_out());
     }
     K::Field::leave(chain.into_blocks()).store(iv);
+}
+
+#[inline(always)]
+fn enter<K: Kernel>(proof: K, block: &[u8; 16]) -> Alike<K::Lane> {
+    Alike::from_blocks(K::Field::enter(K::Lane::load(proof, block)))
 }
 
 /// Decrypts whole blocks under reversed round keys. `iv` becomes the last block of ciphertext.
@@ -53,8 +57,7 @@ pub(super) fn crypt<K: Kernel>(
     mut blocks: InOutBuf<'_, '_, [u8; 16]>,
 ) {
     if blocks.len() == 1 {
-        let block = K::Lane::load(proof, &blocks.get_in()[0]);
-        let block = Alike::from_blocks(K::Field::enter(block)).crypt::<K::Field>(round_keys);
+        let block = enter::<K>(proof, &blocks.get_in()[0]).crypt::<K::Field>(round_keys);
         K::Field::leave(block.into_blocks()).store(&mut blocks.get_out()[0]);
         return;
     }

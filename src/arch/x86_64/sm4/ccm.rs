@@ -3,14 +3,14 @@
 use super::round::{Alike, Field};
 use super::{Kernel, RoundKeys};
 use crate::arch::sm4::ccm::Ccm;
-use crate::arch::x86_64::vector::Vector;
+use crate::arch::x86_64::vector::{TwoLanes, Vector};
 
 /// A CBC-MAC with a lane for something else.
 pub(super) struct Chain<'k, K: Kernel> {
     proof: K,
     round_keys: &'k RoundKeys,
-    /// The MAC in lane 0, in the field; zero in lane 1.
-    mac: Alike<K::Two>,
+    /// The last step's output, in the field: the MAC in lane 0, the key stream in lane 1.
+    output: Alike<K::Two>,
 }
 
 impl<'k, K: Kernel> Chain<'k, K> {
@@ -20,28 +20,50 @@ impl<'k, K: Kernel> Chain<'k, K> {
         Self {
             proof,
             round_keys,
-            mac: Alike::from_blocks(zero),
+            output: Alike::from_blocks(zero),
         }
+    }
+
+    /// Encrypts `chained` + `block` in lane 0, `counter` in lane 1; returns the key stream.
+    #[inline(always)]
+    fn encrypt(
+        &mut self,
+        chained: Alike<K::Two>,
+        block: &[u8; 16],
+        counter: &[u8; 16],
+    ) -> [u8; 16] {
+        let input = K::Two::join(
+            K::Lane::load(self.proof, block),
+            K::Lane::load(self.proof, counter),
+        );
+        let input = Alike::from_blocks(K::Field::enter(input)).add(chained);
+        self.output = input.crypt::<K::Field>(self.round_keys);
+        self.blocks()[1]
+    }
+
+    /// The last step's output.
+    #[inline(always)]
+    fn blocks(&self) -> [[u8; 16]; 2] {
+        let mut both = [[0; 16]; 2];
+        K::Field::leave(self.output.into_blocks()).store(both.as_flattened_mut());
+        both
     }
 }
 
 impl<K: Kernel> Ccm for Chain<'_, K> {
     #[inline(always)]
     fn step(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16] {
-        let mut both = [*block, *counter];
-        let input = K::Two::load(self.proof, both.as_flattened());
-        let input = Alike::from_blocks(K::Field::enter(input));
-        let output = input.add(self.mac).crypt::<K::Field>(self.round_keys);
-        K::Field::leave(output.into_blocks()).store(both.as_flattened_mut());
-        let lane_0 = K::Two::extend(K::Lane::splat(self.proof, [0xff; 16]));
-        self.mac = output.map(|word| word & lane_0);
-        both[1]
+        self.encrypt(self.output.first_lane(), block, counter)
+    }
+
+    #[inline(always)]
+    fn step_decrypting(&mut self, block: &[u8; 16], counter: &[u8; 16]) -> [u8; 16] {
+        // The key stream is added where the MAC is, without leaving the field.
+        self.encrypt(self.output.fold(), block, counter)
     }
 
     #[inline(always)]
     fn mac(&self) -> [u8; 16] {
-        let mut mac = [0; 16];
-        K::Field::leave(self.mac.into_blocks().fold()).store(&mut mac);
-        mac
+        self.blocks()[0]
     }
 }

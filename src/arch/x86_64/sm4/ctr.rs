@@ -25,20 +25,21 @@ pub(super) struct Counters<'k, K: Kernel> {
 impl<'k, K: Kernel> Counters<'k, K> {
     #[inline(always)]
     pub(super) fn new(proof: K, round_keys: &'k RoundKeys, nonce: &[u8; 12]) -> Self {
-        let word = |j: usize| {
-            let word = [
-                nonce[4 * j],
-                nonce[4 * j + 1],
-                nonce[4 * j + 2],
-                nonce[4 * j + 3],
-            ];
-            K::Field::enter(K::Wide::splat_word(proof, u32::from_le_bytes(word)))
-        };
+        let words = nonce.as_chunks::<4>().0;
         Self {
             proof,
             round_keys,
-            nonce: [word(0), word(1), word(2)],
+            nonce: [
+                Self::splat(proof, words[0]),
+                Self::splat(proof, words[1]),
+                Self::splat(proof, words[2]),
+            ],
         }
+    }
+
+    #[inline(always)]
+    fn splat(proof: K, word: [u8; 4]) -> K::Wide {
+        K::Field::enter(K::Wide::splat_word(proof, u32::from_le_bytes(word)))
     }
 
     /// The key stream from `counter` on for a chunk of [`chunk_bytes`].

@@ -73,7 +73,7 @@ pub(super) const KEY_ROUND: [Affine; 4] = round_maps([
 ]);
 
 /// FK of the key schedule (GB/T 32907-2016, 7.3).
-pub(super) const FK: [u32; 4] = [0xa3b1_bac6, 0x56aa_3350, 0x677d_9197, 0xb270_22dc];
+pub(super) const FK: [u8; 16] = 0xa3b1bac6_56aa3350_677d9197_b27022dc_u128.to_be_bytes();
 
 /// CK of the key schedule, phi of each byte, first byte first, with what the argument of the
 /// inversion needs: byte j of CK(i) is 7 (4 i + j) modulo 256.

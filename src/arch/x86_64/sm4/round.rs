@@ -41,12 +41,12 @@ impl<V: Aes> Field<V> for ByAes {
 
     #[inline(always)]
     fn round(argument: V) -> [V; 4] {
-        rotated(round_by_aes(argument), const { SHIFT_ROWS_UNDONE })
+        shift_rows_undone(round_by_aes(argument))
     }
 
     #[inline(always)]
     fn round_alike(argument: V) -> [V; 4] {
-        rotated(round_by_aes(argument), const { ROTATIONS })
+        rotated(round_by_aes(argument))
     }
 
     #[inline(always)]
@@ -58,7 +58,7 @@ impl<V: Aes> Field<V> for ByAes {
             lookup(x, const { nibbles(after_aes(KEY_ROUND[2])) }),
             lookup(x, const { nibbles(after_aes(KEY_ROUND[3])) }),
         ];
-        rotated(parts, const { ROTATIONS })
+        rotated(parts)
     }
 }
 
@@ -117,7 +117,7 @@ impl<V: Gfni> Field<V> for ByGfni {
             m1,
             x.affine_of_inverse::<0>(x.constant(const { gfni(ROUND[3].matrix) })),
         ];
-        rotated(parts, const { ROTATIONS })
+        rotated(parts)
     }
 
     #[inline(always)]
@@ -131,20 +131,36 @@ impl<V: Gfni> Field<V> for ByGfni {
             x.affine_of_inverse::<0>(x.constant(const { gfni(KEY_ROUND[2].matrix) })),
             x.affine_of_inverse::<0>(x.constant(const { gfni(KEY_ROUND[3].matrix) })),
         ];
-        rotated(parts, const { ROTATIONS })
+        rotated(parts)
     }
 }
 
 /// Part k's bytes go up k places in their words: byte j - k, counted from the least significant one,
 /// is k places further in memory than byte j.
+///
+/// The controls are opaque because the compiler would take two instructions for one PSHUFB where it
+/// sees how bytes move.
 #[inline(always)]
-fn rotated<V: Vector>(parts: [V; 4], controls: [[u8; 16]; 4]) -> [V; 4] {
+fn rotated<V: Vector>(parts: [V; 4]) -> [V; 4] {
+    let [m0, m1, m2, m3] = parts;
+    let proof = m0.proof();
+    [
+        m0,
+        m1.shuffle(V::splat_opaque(proof, ROTATIONS[1])),
+        m2.shuffle(V::splat_opaque(proof, ROTATIONS[2])),
+        m3.shuffle(V::splat_opaque(proof, ROTATIONS[3])),
+    ]
+}
+
+/// The same after ShiftRows, which takes the byte of row r of column c from column c + r.
+#[inline(always)]
+fn shift_rows_undone<V: Vector>(parts: [V; 4]) -> [V; 4] {
     let [m0, m1, m2, m3] = parts;
     [
-        m0.shuffle(m0.constant(controls[0])),
-        m1.shuffle(m1.constant(controls[1])),
-        m2.shuffle(m2.constant(controls[2])),
-        m3.shuffle(m3.constant(controls[3])),
+        m0.shuffle(m0.constant(SHIFT_ROWS_UNDONE[0])),
+        m1.shuffle(m1.constant(SHIFT_ROWS_UNDONE[1])),
+        m2.shuffle(m2.constant(SHIFT_ROWS_UNDONE[2])),
+        m3.shuffle(m3.constant(SHIFT_ROWS_UNDONE[3])),
     ]
 }
 
@@ -201,8 +217,8 @@ fn round<F: Field<V>, V: Vector, const N: usize>(
 ) {
     let key = V::splat_word(states[0][0].proof(), key);
     for s in states {
-        let [t0, t1, t2, t3] = F::round(s[b] ^ s[c] ^ key ^ s[d]);
-        s[a] = s[a] ^ t0 ^ t1 ^ t2 ^ t3;
+        let [t0, t1, t2, t3] = F::round((s[b] ^ s[c] ^ key).opaque() ^ s[d]);
+        s[a] = ((s[a] ^ t0) ^ (t1 ^ t2)).opaque() ^ t3;
     }
 }
 
@@ -214,8 +230,12 @@ impl<V: Vector> Alike<V> {
     /// The blocks of these lanes, which are in the field.
     #[inline(always)]
     pub(super) fn from_blocks(blocks: V) -> Self {
-        let word = |j: usize| blocks.shuffle(blocks.constant(WORDS[j]));
-        Self([word(0), word(1), word(2), word(3)])
+        Self([
+            blocks.shuffle(blocks.constant(WORDS[0])),
+            blocks.shuffle(blocks.constant(WORDS[1])),
+            blocks.shuffle(blocks.constant(WORDS[2])),
+            blocks.shuffle(blocks.constant(WORDS[3])),
+        ])
     }
 
     /// The blocks, in the field.
@@ -225,32 +245,56 @@ impl<V: Vector> Alike<V> {
     }
 
     #[inline(always)]
-    pub(super) fn map(self, f: impl Fn(V) -> V) -> Self {
-        let [a, b, c, d] = self.0;
-        Self([f(a), f(b), f(c), f(d)])
-    }
-
-    #[inline(always)]
     pub(super) fn add(self, other: Self) -> Self {
         let ([a, b, c, d], [e, f, g, h]) = (self.0, other.0);
         Self([a ^ e, b ^ f, c ^ g, d ^ h])
     }
 
+    /// The sum of the lanes in lane 0, zero elsewhere.
+    #[inline(always)]
+    pub(super) fn fold(self) -> Self {
+        let [a, b, c, d] = self.0;
+        Self([
+            V::extend(a.fold()),
+            V::extend(b.fold()),
+            V::extend(c.fold()),
+            V::extend(d.fold()),
+        ])
+    }
+
+    /// Lane 0, zero elsewhere.
+    #[inline(always)]
+    pub(super) fn first_lane(self) -> Self {
+        let [a, b, c, d] = self.0;
+        let mask = V::extend(V::Lane::splat(a.proof(), [0xff; 16]));
+        Self([a & mask, b & mask, c & mask, d & mask])
+    }
+
     /// The 32 rounds and the reversal of the words.
     #[inline(always)]
-    pub(super) fn crypt<F: Field<V>>(self, round_keys: &RoundKeys) -> Self {
-        let [mut a, mut b, mut c, mut d] = self.0;
-        let proof = a.proof();
-        // The argument's words but for the newest are added before that one is ready.
-        let mut argument = b ^ c ^ d ^ V::splat_word(proof, round_keys[0]);
-        for i in 0..32 {
-            let [t0, t1, t2, t3] = F::round_alike(argument);
-            let early = a ^ t0 ^ t1 ^ t2;
-            let next = V::splat_word(proof, round_keys[(i + 1) % 32]);
-            argument = (early ^ (c ^ d ^ next)) ^ t3;
-            (a, b, c, d) = (b, c, d, early ^ t3);
+    pub(super) fn crypt<F: Field<V>>(mut self, round_keys: &RoundKeys) -> Self {
+        let [_, b, c, d] = self.0;
+        let mut argument = b ^ c ^ d ^ V::splat_word(b.proof(), round_keys[0]);
+        for i in (0..32).step_by(4) {
+            argument = self.round::<F>(argument, round_keys[i + 1], [0, 1, 2, 3]);
+            argument = self.round::<F>(argument, round_keys[i + 2], [1, 2, 3, 0]);
+            argument = self.round::<F>(argument, round_keys[i + 3], [2, 3, 0, 1]);
+            argument = self.round::<F>(argument, round_keys[(i + 4) % 32], [3, 0, 1, 2]);
         }
+        let [a, b, c, d] = self.0;
         Self([d, c, b, a])
+    }
+
+    /// One round; returns the argument of the next one, which is its first use of the new word.
+    #[inline(always)]
+    fn round<F: Field<V>>(&mut self, argument: V, next_key: u32, order: [usize; 4]) -> V {
+        let [a, c, d] = [self.0[order[0]], self.0[order[2]], self.0[order[3]]];
+        let others = (c ^ d ^ V::splat_word(a.proof(), next_key)).opaque();
+        let [t0, t1, t2, t3] = F::round_alike(argument);
+        // What is late, t3, is added last to the new word and to the argument.
+        let early = ((a ^ t0) ^ (t1 ^ t2)).opaque();
+        self.0[order[0]] = early ^ t3;
+        (early ^ others).opaque() ^ t3
     }
 }
 
@@ -268,8 +312,7 @@ const WORDS: [[u8; 16]; 4] = {
 /// The round keys of a key, in the form that [`rounds`] takes.
 #[inline(always)]
 pub(super) fn expand<F: Field<V>, V: Vector>(proof: V::Proof, key: &[u8; 16], out: &mut RoundKeys) {
-    let fk = FK.map(u32::to_be_bytes);
-    let key = V::load(proof, key) ^ V::load(proof, fk.as_flattened());
+    let key = V::load(proof, key) ^ V::splat(proof, FK);
     let Alike([mut a, mut b, mut c, mut d]) = Alike::from_blocks(F::enter(key));
     for (ck, out) in CK.iter().zip(out) {
         let [t0, t1, t2, t3] = F::key_round_alike(b ^ c ^ d ^ V::splat_word(proof, *ck));

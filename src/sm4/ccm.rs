@@ -1,0 +1,158 @@
+//! Counter with CBC-MAC.
+
+use std::fmt;
+
+use aead::{AeadCore, AeadInOut, Error, Nonce, Tag, TagPosition};
+use cipher::consts::{U12, U16};
+use cipher::inout::InOutBuf;
+use cipher::{Key, KeyInit, KeySizeUser};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::arch::sm4::{self as arch, Direction};
+
+/// SM4-CCM (NIST SP 800-38C over SM4; RFC 8998, 2.1), used through [`aead::AeadInOut`]:
+/// key 16, nonce 12, tag 16 bytes, plaintext at most 2^24 - 1 bytes.
+///
+/// One nonce must never be used twice under one key.
+///
+/// Where a tag is wrong, the output buffer is filled with zeros, also in place: then the
+/// ciphertext is lost.
+#[derive(Clone)]
+pub struct Sm4Ccm(arch::Key);
+
+/// The most bytes of plaintext: the length has the three bytes that the nonce leaves.
+const MAX_TEXT: usize = (1 << 24) - 1;
+
+impl Sm4Ccm {
+    fn crypt(
+        &self,
+        direction: Direction,
+        nonce: &Nonce<Self>,
+        associated_data: &[u8],
+        buffer: InOutBuf<'_, '_, u8>,
+    ) -> aead::Result<[u8; 16]> {
+        if buffer.len() > MAX_TEXT {
+            return Err(Error);
+        }
+        let nonce = nonce.as_ref();
+        Ok(self.0.ccm(direction, nonce, associated_data, buffer))
+    }
+}
+
+impl KeySizeUser for Sm4Ccm {
+    type KeySize = U16;
+}
+
+impl KeyInit for Sm4Ccm {
+    fn new(key: &Key<Self>) -> Self {
+        Self(arch::Key::new(key.as_ref()))
+    }
+}
+
+impl AeadCore for Sm4Ccm {
+    type NonceSize = U12;
+    type TagSize = U16;
+    const TAG_POSITION: TagPosition = TagPosition::Postfix;
+}
+
+impl AeadInOut for Sm4Ccm {
+    fn encrypt_inout_detached(
+        &self,
+        nonce: &Nonce<Self>,
+        associated_data: &[u8],
+        buffer: InOutBuf<'_, '_, u8>,
+    ) -> aead::Result<Tag<Self>> {
+        let tag = self.crypt(Direction::Encrypt, nonce, associated_data, buffer)?;
+        Ok(tag.into())
+    }
+
+    fn decrypt_inout_detached(
+        &self,
+        nonce: &Nonce<Self>,
+        associated_data: &[u8],
+        mut buffer: InOutBuf<'_, '_, u8>,
+        tag: &Tag<Self>,
+    ) -> aead::Result<()> {
+        let buffer_now = buffer.reborrow();
+        let expected = self.crypt(Direction::Decrypt, nonce, associated_data, buffer_now)?;
+        if bool::from(expected.ct_eq(tag.as_slice())) {
+            return Ok(());
+        }
+        buffer.get_out().zeroize();
+        Err(Error)
+    }
+}
+
+impl fmt::Debug for Sm4Ccm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sm4Ccm { .. }")
+    }
+}
+
+// The key wipes itself.
+impl ZeroizeOnDrop for Sm4Ccm {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_tag_leaves_zeros() {
+        let ccm = Sm4Ccm::new(&[7; 16].into());
+        let nonce = [1; 12].into();
+        for len in [1, 15, 16, 100, 511, 512, 2000] {
+            let mut sealed = vec![0x5a; len];
+            let tag = ccm
+                .encrypt_inout_detached(&nonce, b"data", sealed.as_mut_slice().into())
+                .unwrap();
+            for bit in 0..128 {
+                let mut wrong = tag;
+                wrong[bit / 8] ^= 1 << (bit % 8);
+                let mut buffer = sealed.clone();
+                let opened = ccm.decrypt_inout_detached(
+                    &nonce,
+                    b"data",
+                    buffer.as_mut_slice().into(),
+                    &wrong,
+                );
+                assert_eq!(opened, Err(Error), "bit {bit}");
+                assert_eq!(buffer, vec![0; len]);
+            }
+            let mut out = vec![0xaa; len];
+            let buffer = InOutBuf::new(&sealed, &mut out).unwrap();
+            assert!(
+                ccm.decrypt_inout_detached(&nonce, b"Data", buffer, &tag)
+                    .is_err()
+            );
+            assert_eq!(out, vec![0; len]);
+            let buffer = InOutBuf::new(&sealed, &mut out).unwrap();
+            assert!(
+                ccm.decrypt_inout_detached(&nonce, b"data", buffer, &tag)
+                    .is_ok()
+            );
+            assert_eq!(out, vec![0x5a; len]);
+        }
+    }
+
+    #[test]
+    fn a_plaintext_of_2_to_the_24_is_refused() {
+        let ccm = Sm4Ccm::new(&[0; 16].into());
+        let mut buffer = vec![0; 1 << 24];
+        let nonce = [0; 12].into();
+        assert!(
+            ccm.encrypt_inout_detached(&nonce, b"", buffer.as_mut_slice().into())
+                .is_err()
+        );
+        assert!(
+            ccm.encrypt_inout_detached(&nonce, b"", buffer[1..].as_mut().into())
+                .is_ok()
+        );
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        let ccm = Sm4Ccm::new(&[0xa5; 16].into());
+        assert_eq!(format!("{ccm:?}"), "Sm4Ccm { .. }");
+    }
+}
