@@ -21,6 +21,9 @@ pub use digest::{Digest, KeyInit, Mac};
 /// Size of an SM3 digest in bytes.
 pub const DIGEST_LEN: usize = 32;
 
+/// Stack that no operation here exceeds, to be wiped after those with secrets.
+const STACK: usize = 2 << 10;
+
 /// Size of a block in bytes.
 const BLOCK_LEN: usize = 64;
 

@@ -12,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 #[cfg(target_arch = "x86_64")]
 use super::cpu::{AesAvx, GfniAvx2, GfniAvx512, VaesAvx2};
 use super::portable as leaves;
+use super::wipe::leaving;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64;
 
@@ -114,7 +115,8 @@ macro_rules! on {
             Kernel::AesAvx(token) => unsafe {
                 x86_64::sm4::aes_avx::$function(token, $($argument),*)
             },
-            Kernel::Portable => $portable,
+            // Its bit planes take more of the stack than the other kernels' registers.
+            Kernel::Portable => leaving::<{ 8 << 10 }, _>(|| $portable),
         }
     };
 }

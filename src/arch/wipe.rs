@@ -9,12 +9,15 @@ use super::portable::wipe::wipe;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64::wipe::wipe;
 
+/// How much more of the stack is wiped where code is hardly optimised, as debug assertions tell.
+pub(super) const UNOPTIMISED: usize = if cfg!(debug_assertions) { 4 } else { 1 };
+
 /// Runs `f`, and when it has returned or panicked, wipes the registers that a function may leave
 /// anything in, and the `STACK` bytes of stack below the caller's frame.
 ///
 /// A public function that has to do with secrets puts its whole body into this. `f` takes secrets
 /// by reference, and gives back nothing secret but what is on the heap: what it captures and returns
-/// is in the caller's own frame. `tests/wiping.rs` shows whether `STACK` bytes are enough.
+/// is in the caller's own frame. `STACK` is what optimised code needs, as `tests/wiping` shows.
 pub(crate) fn leaving<const STACK: usize, T>(f: impl FnOnce() -> T) -> T {
     let _leftovers = Leftovers::<STACK>;
     below(f)

@@ -9,8 +9,9 @@ use zeroize::Zeroizing;
 
 use super::curve::{Point, Scalar};
 use super::kdf::kdf;
-use super::{Error, PublicKey, SecretKey};
+use super::{Error, PublicKey, STACK, SecretKey};
 use crate::arch::ct::declassify;
+use crate::arch::wipe::leaving;
 use crate::secret::{Secret, SecretBytes};
 use crate::sm3::Sm3;
 
@@ -56,17 +57,19 @@ pub fn encrypt<R: TryCryptoRng + ?Sized>(
     rng: &mut R,
 ) -> Result<Vec<u8>, Error> {
     check_length(plaintext)?;
-    let mut candidate = Secret::<32>::zeroed();
-    loop {
-        rng.try_fill_bytes(candidate.as_mut_bytes())
-            .map_err(|_| Error::Random)?;
-        let Some(k) = Scalar::nonzero(candidate.as_bytes()).map(Zeroizing::new) else {
-            continue;
-        };
-        if let Some(ciphertext) = encrypt_with(key, plaintext, &k, format) {
-            return Ok(ciphertext);
+    leaving::<STACK, _>(|| {
+        let mut candidate = Secret::<32>::zeroed();
+        loop {
+            rng.try_fill_bytes(candidate.as_mut_bytes())
+                .map_err(|_| Error::Random)?;
+            let Some(k) = Scalar::nonzero(candidate.as_bytes()).map(Zeroizing::new) else {
+                continue;
+            };
+            if let Some(ciphertext) = encrypt_with(key, plaintext, &k, format) {
+                return Ok(ciphertext);
+            }
         }
-    }
+    })
 }
 
 /// Encrypts with the nonce `k`, 32 big-endian bytes: for known-answer tests.
@@ -81,24 +84,28 @@ pub fn encrypt_with_nonce(
     format: Format,
 ) -> Result<Vec<u8>, Error> {
     check_length(plaintext)?;
-    let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
-    encrypt_with(key, plaintext, &k, format).ok_or(Error::UnusableNonce)
+    leaving::<STACK, _>(|| {
+        let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
+        encrypt_with(key, plaintext, &k, format).ok_or(Error::UnusableNonce)
+    })
 }
 
 impl Decrypt for SecretKey {
     fn decrypt(&self, ciphertext: &[u8], format: Format) -> Result<SecretBytes, Error> {
-        let (c1, c3, c2) = split(ciphertext, format).ok_or(Error::InvalidCiphertext)?;
-        let shared = c1
-            .mul(self.scalar())
-            .ok_or(Error::InvalidCiphertext)?
-            .secret_coordinates();
-        let (text, masked) = mask(&shared, c2);
-        // One answer for both reasons, and after the same work (GB/T 32918.4, 7.1 B4 and B6).
-        let right = masked & check_value(&shared, &text).ct_eq(c3);
-        match declassify(bool::from(right)) {
-            true => Ok(text),
-            false => Err(Error::InvalidCiphertext),
-        }
+        leaving::<STACK, _>(|| {
+            let (c1, c3, c2) = split(ciphertext, format).ok_or(Error::InvalidCiphertext)?;
+            let shared = c1
+                .mul(self.scalar())
+                .ok_or(Error::InvalidCiphertext)?
+                .secret_coordinates();
+            let (text, masked) = mask(&shared, c2);
+            // One answer for both reasons, and after the same work (GB/T 32918.4, 7.1 B4 and B6).
+            let right = masked & check_value(&shared, &text).ct_eq(c3);
+            match declassify(bool::from(right)) {
+                true => Ok(text),
+                false => Err(Error::InvalidCiphertext),
+            }
+        })
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::OnceLock;
 use rand_core::TryCryptoRng;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::Error;
 use super::curve::{Point, Scalar};
 use super::sign::SigningSecrets;
+use super::{Error, STACK};
 use crate::arch::ct::declassify;
+use crate::arch::wipe::leaving;
 use crate::secret::Secret;
 
 /// An SM2 private key, an integer d in 1..=n-2, with its public key. It is wiped when dropped.
@@ -33,15 +34,17 @@ impl SecretKey {
     /// # Errors
     /// [`Error::Random`] if `rng` fails.
     pub fn generate<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<Self, Error> {
-        let mut candidate = Secret::<32>::zeroed();
-        loop {
-            rng.try_fill_bytes(candidate.as_mut_bytes())
-                .map_err(|_| Error::Random)?;
-            // Out of range with a chance of 2^-32; what is thrown away tells nothing of what stays.
-            if let Ok(key) = Self::from_bytes(candidate.as_bytes()) {
-                return Ok(key);
+        leaving::<STACK, _>(|| {
+            let mut candidate = Secret::<32>::zeroed();
+            loop {
+                rng.try_fill_bytes(candidate.as_mut_bytes())
+                    .map_err(|_| Error::Random)?;
+                // Out of range with a chance of 2^-32; what is thrown away tells nothing of what stays.
+                if let Ok(key) = Self::from_bytes(candidate.as_bytes()) {
+                    return Ok(key);
+                }
             }
-        }
+        })
     }
 
     /// Reads d as 32 big-endian bytes.
@@ -49,24 +52,28 @@ impl SecretKey {
     /// # Errors
     /// [`Error::InvalidSecretKey`] if d is not in 1..=n-2 (GB/T 32918.1, 6.1).
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Error> {
-        let scalar = Scalar::nonzero(bytes).map(|d| Box::new(Zeroizing::new(d)));
-        let scalar = scalar.ok_or(Error::InvalidSecretKey)?;
-        // d = n - 1 has no (1 + d)^-1: it can never sign.
-        if Zeroizing::new(Scalar::ONE + **scalar).is_zero() {
-            return Err(Error::InvalidSecretKey);
-        }
-        let point = declassify(Point::mul_base(&scalar).ok_or(Error::InvalidSecretKey)?);
-        Ok(Self {
-            scalar,
-            signing: OnceLock::new(),
-            public: point.into(),
+        leaving::<STACK, _>(|| {
+            let scalar = Scalar::nonzero(bytes).map(|d| Box::new(Zeroizing::new(d)));
+            let scalar = scalar.ok_or(Error::InvalidSecretKey)?;
+            // d = n - 1 has no (1 + d)^-1: it can never sign.
+            if Zeroizing::new(Scalar::ONE + **scalar).is_zero() {
+                return Err(Error::InvalidSecretKey);
+            }
+            let point = declassify(Point::mul_base(&scalar).ok_or(Error::InvalidSecretKey)?);
+            Ok(Self {
+                scalar,
+                signing: OnceLock::new(),
+                public: point.into(),
+            })
         })
     }
 
     /// d as 32 big-endian bytes.
     pub fn to_bytes(&self) -> Secret<32> {
-        let bytes = Zeroizing::new(self.scalar.to_bytes());
-        Secret::copy_of(&bytes)
+        leaving::<STACK, _>(|| {
+            let bytes = Zeroizing::new(self.scalar.to_bytes());
+            Secret::copy_of(&bytes)
+        })
     }
 
     /// The public key \[d\]G.

@@ -10,8 +10,9 @@ use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::curve::{Factor, Point, Scalar};
 use super::id::{digest_with_z, z_value};
-use super::{Error, PublicKey, SecretKey, Signature};
+use super::{Error, PublicKey, STACK, SecretKey, Signature};
 use crate::arch::ct::declassify;
+use crate::arch::wipe::leaving;
 use crate::random::SystemRandom;
 use crate::secret::Secret;
 use crate::sm3::HmacSm3;
@@ -57,10 +58,12 @@ impl SigningKey {
     /// # Errors
     /// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`](super::MAX_ID_LEN).
     pub fn new(secret: SecretKey, id: &[u8]) -> Result<Self, Error> {
-        secret.signing();
-        Ok(Self {
-            verifying: VerifyingKey::new(secret.public_key().clone(), id)?,
-            secret,
+        leaving::<STACK, _>(|| {
+            secret.signing();
+            Ok(Self {
+                verifying: VerifyingKey::new(secret.public_key().clone(), id)?,
+                secret,
+            })
         })
     }
 
@@ -111,8 +114,10 @@ pub fn sign_digest_with_nonce(
     e: &[u8; 32],
     k: &[u8; 32],
 ) -> Result<Signature, Error> {
-    let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
-    key.signing().sign_with(e, &k).ok_or(Error::UnusableNonce)
+    leaving::<STACK, _>(|| {
+        let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
+        key.signing().sign_with(e, &k).ok_or(Error::UnusableNonce)
+    })
 }
 
 impl SigningSecrets {
@@ -184,7 +189,7 @@ impl SignDigest for SecretKey {
     }
 
     fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
-        self.signing().sign(e)
+        leaving::<STACK, _>(|| self.signing().sign(e))
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{DIGEST_LEN, HmacSm3};
+use super::{DIGEST_LEN, HmacSm3, STACK};
+use crate::arch::wipe::leaving;
 
 /// HKDF-SM3 (RFC 5869), keyed with a pseudorandom key.
 ///
@@ -23,7 +24,7 @@ impl HkdfSm3 {
     /// HKDF-Extract (RFC 5869, 2.2). Without a salt, 32 zero bytes are used.
     pub fn extract(salt: Option<&[u8]>, input_key: &[u8]) -> Self {
         let salt = salt.unwrap_or(&[0; DIGEST_LEN]);
-        Self::from_prk(HmacSm3::keyed(salt).tag(&[input_key]).as_bytes())
+        leaving::<STACK, _>(|| Self::from_prk(HmacSm3::keyed(salt).tag(&[input_key]).as_bytes()))
     }
 
     /// Uses `prk` as the pseudorandom key, which RFC 5869 wants to be at least 32 bytes long.
@@ -39,17 +40,19 @@ impl HkdfSm3 {
         if okm.len() > 255 * DIGEST_LEN {
             return Err(OutputTooLong);
         }
-        let mut previous: &[u8] = &[];
-        for (block, counter) in okm.chunks_mut(DIGEST_LEN).zip(1u8..=255) {
-            let mut mac = self.0.clone();
-            for part in [previous].iter().chain(info) {
-                digest::Update::update(&mut mac, part);
+        leaving::<STACK, _>(|| {
+            let mut previous: &[u8] = &[];
+            for (block, counter) in okm.chunks_mut(DIGEST_LEN).zip(1u8..=255) {
+                let mut mac = self.0.clone();
+                for part in [previous].iter().chain(info) {
+                    digest::Update::update(&mut mac, part);
+                }
+                let tag = mac.tag(&[&[counter]]);
+                block.copy_from_slice(&tag.as_bytes()[..block.len()]);
+                previous = block;
             }
-            let tag = mac.tag(&[&[counter]]);
-            block.copy_from_slice(&tag.as_bytes()[..block.len()]);
-            previous = block;
-        }
-        Ok(())
+            Ok(())
+        })
     }
 }
 

@@ -8,7 +8,8 @@ use digest::consts::{U32, U64};
 use digest::{FixedOutput, InvalidLength, Key, KeyInit, MacMarker, Output, OutputSizeUser, Update};
 use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
-use super::{BLOCK_LEN, DIGEST_LEN, IV, Sm3, write_words};
+use super::{BLOCK_LEN, DIGEST_LEN, IV, STACK, Sm3, write_words};
+use crate::arch::wipe::leaving;
 use crate::secret::Secret;
 
 /// HMAC-SM3 (RFC 2104; GB/T 15852.2), used through [`digest::Mac`]; the tag is 32 bytes and a key
@@ -37,36 +38,40 @@ pub struct HmacSm3 {
 impl HmacSm3 {
     /// HMAC-SM3 under `key` of any length.
     pub fn keyed(key: &[u8]) -> Self {
-        let mut inner = Sm3::default();
-        let mut pad = [0; BLOCK_LEN];
-        match pad.get_mut(..key.len()) {
-            Some(start) => start.copy_from_slice(key),
-            None => {
-                inner.absorb(key);
-                inner.pad();
-                write_words(&inner.state, &mut pad.as_chunks_mut().0[0]);
-                inner.state = IV;
-                inner.length = 0;
+        leaving::<STACK, _>(|| {
+            let mut inner = Sm3::default();
+            let mut pad = [0; BLOCK_LEN];
+            match pad.get_mut(..key.len()) {
+                Some(start) => start.copy_from_slice(key),
+                None => {
+                    inner.absorb(key);
+                    inner.pad();
+                    write_words(&inner.state, &mut pad.as_chunks_mut().0[0]);
+                    inner.state = IV;
+                    inner.length = 0;
+                }
             }
-        }
-        pad.iter_mut().for_each(|byte| *byte ^= 0x36);
-        inner.absorb(&pad);
-        pad.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
-        let mut outer = IV;
-        inner.kernel.compress(&mut outer, &[pad]);
-        pad = [0; BLOCK_LEN];
-        optimization_barrier(&pad);
-        Self { inner, outer }
+            pad.iter_mut().for_each(|byte| *byte ^= 0x36);
+            inner.absorb(&pad);
+            pad.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
+            let mut outer = IV;
+            inner.kernel.compress(&mut outer, &[pad]);
+            pad = [0; BLOCK_LEN];
+            optimization_barrier(&pad);
+            Self { inner, outer }
+        })
     }
 
     /// The tag of the concatenated `parts`, written to the heap only.
     pub fn tag(mut self, parts: &[&[u8]]) -> Secret<DIGEST_LEN> {
-        for part in parts {
-            self.inner.absorb(part);
-        }
-        let mut tag = Secret::zeroed();
-        self.finish(tag.as_mut_bytes());
-        tag
+        leaving::<STACK, _>(|| {
+            for part in parts {
+                self.inner.absorb(part);
+            }
+            let mut tag = Secret::zeroed();
+            self.finish(tag.as_mut_bytes());
+            tag
+        })
     }
 
     /// Writes the tag. `self` is then to be dropped.
@@ -103,13 +108,13 @@ impl KeyInit for HmacSm3 {
 
 impl Update for HmacSm3 {
     fn update(&mut self, data: &[u8]) {
-        self.inner.absorb(data);
+        leaving::<STACK, _>(|| self.inner.absorb(data));
     }
 }
 
 impl FixedOutput for HmacSm3 {
     fn finalize_into(mut self, out: &mut Output<Self>) {
-        self.finish(out.as_mut());
+        leaving::<STACK, _>(|| self.finish(out.as_mut()));
     }
 }
 

@@ -79,7 +79,7 @@ fn a_leaky_function_is_found() {
         black_box(&mut room);
         // SAFETY: 16 bytes are read, and every processor has SSE.
         unsafe {
-            std::arch::asm!("movups xmm7, [{}]", in(reg) key, out("xmm7") _, options(readonly));
+            std::arch::asm!("movups xmm9, [{}]", in(reg) key, out("xmm9") _, options(readonly));
         }
     }
 

@@ -59,18 +59,18 @@ pub(in crate::arch) fn expand(key: &Block) -> RoundKeys {
 }
 
 /// Encrypts blocks; with the round keys in reverse order, decrypts them.
-pub(in crate::arch) fn crypt(round_keys: &RoundKeys, mut blocks: InOutBuf<'_, '_, Block>) {
+pub(in crate::arch) fn crypt(round_keys: &RoundKeys, blocks: InOutBuf<'_, '_, Block>) {
     // The wide code takes as long for any number of blocks as the narrow code for two.
-    if blocks.len() > 2 {
-        let keys = planes(round_keys);
-        while blocks.len() > 2 {
-            let count = WIDE.min(blocks.len());
-            let (chunk, rest) = blocks.split_at(count);
-            crypt_wide(&keys, chunk);
-            blocks = rest;
-        }
+    let narrow = match blocks.len() % WIDE {
+        rest @ ..=2 => rest,
+        _ => 0,
+    };
+    let wide = blocks.len() - narrow;
+    let (wide, narrow) = blocks.split_at(wide);
+    if !wide.is_empty() {
+        crypt_wide(round_keys, wide);
     }
-    for mut block in blocks {
+    for mut block in narrow {
         *block.get_out() = crypt_narrow(round_keys, block.get_in());
     }
 }
@@ -111,11 +111,20 @@ const fn linear(b: u32) -> u32 {
     b ^ b.rotate_left(2) ^ b.rotate_left(10) ^ b.rotate_left(18) ^ b.rotate_left(24)
 }
 
-/// Up to 32 blocks, as bit planes.
-fn crypt_wide(keys: &[Word; 32], mut blocks: InOutBuf<'_, '_, Block>) {
-    let mut x = load(blocks.get_in());
-    rounds(keys, &mut x);
-    store(&x, blocks.get_out());
+/// Blocks as bit planes, 32 at once. Not inlined, so that one block needs little of the stack.
+#[inline(never)]
+fn crypt_wide(round_keys: &RoundKeys, mut blocks: InOutBuf<'_, '_, Block>) {
+    let mut keys = [ZERO; 32];
+    planes(round_keys, &mut keys);
+    while !blocks.is_empty() {
+        let count = WIDE.min(blocks.len());
+        let (mut chunk, rest) = blocks.split_at(count);
+        let mut x = [ZERO; 4];
+        load(chunk.get_in(), &mut x);
+        rounds(&keys, &mut x);
+        store(&x, chunk.get_out());
+        blocks = rest;
+    }
 }
 
 /// The 32 rounds (7.1). Not inlined, so that what the compiler makes of them is always the same.
@@ -160,8 +169,7 @@ fn add_linear(x: &mut Word, Word(b): &Word) {
 
 /// The round keys as bit planes, the same for each block.
 #[inline(never)]
-fn planes(round_keys: &RoundKeys) -> [Word; 32] {
-    let mut planes = [ZERO; 32];
+fn planes(round_keys: &RoundKeys, planes: &mut [Word; 32]) {
     for ((planes, key), folded) in planes.iter_mut().zip(round_keys).zip(&FOLDED) {
         let key = (key ^ folded).to_le_bytes();
         for i in 0..8 {
@@ -170,7 +178,6 @@ fn planes(round_keys: &RoundKeys) -> [Word; 32] {
             }
         }
     }
-    planes
 }
 
 /// What [`rounds`] leaves out, to be added to the round keys: `sbox::IN`, and `linear(sbox::OUT)`
@@ -194,14 +201,13 @@ const FOLDED: RoundKeys = {
 
 /// The words of up to 32 blocks as bit planes.
 #[inline(never)]
-fn load(blocks: &[Block]) -> [Word; 4] {
+fn load(blocks: &[Block], x: &mut [Word; 4]) {
     let mut rows = [[0; 4]; WIDE];
     for (row, block) in rows.iter_mut().zip(blocks) {
         let (words, _) = block.as_chunks::<4>();
         *row = array::from_fn(|word| u32::from_le_bytes(words[word]));
     }
     transpose(&mut rows);
-    let mut x = [ZERO; 4];
     for (word, x) in x.iter_mut().enumerate() {
         for i in 0..8 {
             for q in 0..4 {
@@ -210,7 +216,6 @@ fn load(blocks: &[Block]) -> [Word; 4] {
             }
         }
     }
-    x
 }
 
 /// The reverse of [`load`], and of the order of the words (6.1).

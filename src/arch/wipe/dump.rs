@@ -35,10 +35,10 @@ impl Dump {
         &self.stack
     }
 
-    /// Whether the vector registers are zero, but for the 128 bits of xmm0 to xmm3, through which
+    /// Whether the vector registers are zero, but for the 128 bits of xmm0 to xmm7, through which
     /// the caller may have moved a result on.
     pub(crate) fn vector_registers_are_wiped(&self) -> bool {
-        let (first, others) = self.vectors.split_at(4);
+        let (first, others) = self.vectors.split_at(8);
         let zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
         first.iter().all(|it| zero(&it[16..]))
             && zero(others.as_flattened())

@@ -2,6 +2,8 @@
 
 use std::arch::asm;
 
+use crate::arch::wipe::UNOPTIMISED;
+
 /// Wipes the registers that a called function need not preserve, and the `STACK` bytes of stack
 /// below the frame that this is inlined into.
 ///
@@ -110,7 +112,7 @@ fn wipe_stack<const STACK: usize>() {
             "xor r9d, r9d",
             "xor r10d, r10d",
             "xor r11d, r11d",
-            inout("ecx") STACK / 64 => _,
+            inout("ecx") STACK / 64 * UNOPTIMISED => _,
             clobber_abi("sysv64"),
         );
     }
