@@ -24,7 +24,10 @@ impl HkdfSm3 {
     /// HKDF-Extract (RFC 5869, 2.2). Without a salt, 32 zero bytes are used.
     pub fn extract(salt: Option<&[u8]>, input_key: &[u8]) -> Self {
         let salt = salt.unwrap_or(&[0; DIGEST_LEN]);
-        leaving::<STACK, _>(|| Self::from_prk(HmacSm3::keyed(salt).tag(&[input_key]).as_bytes()))
+        leaving::<STACK, _>(|| {
+            let prk = HmacSm3::under(salt).tag_of([input_key].into_iter());
+            Self(HmacSm3::under(prk.as_bytes()))
+        })
     }
 
     /// Uses `prk` as the pseudorandom key, which RFC 5869 wants to be at least 32 bytes long.
@@ -43,11 +46,8 @@ impl HkdfSm3 {
         leaving::<STACK, _>(|| {
             let mut previous: &[u8] = &[];
             for (block, counter) in okm.chunks_mut(DIGEST_LEN).zip(1u8..=255) {
-                let mut mac = self.0.clone();
-                for part in [previous].iter().chain(info) {
-                    digest::Update::update(&mut mac, part);
-                }
-                let tag = mac.tag(&[&[counter]]);
+                let parts = [previous].into_iter().chain(info.iter().copied());
+                let tag = self.0.clone().tag_of(parts.chain([&[counter][..]]));
                 block.copy_from_slice(&tag.as_bytes()[..block.len()]);
                 previous = block;
             }

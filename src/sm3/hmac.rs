@@ -38,44 +38,53 @@ pub struct HmacSm3 {
 impl HmacSm3 {
     /// HMAC-SM3 under `key` of any length.
     pub fn keyed(key: &[u8]) -> Self {
-        leaving::<STACK, _>(|| {
-            let mut inner = Sm3::default();
-            let mut pad = [0; BLOCK_LEN];
-            match pad.get_mut(..key.len()) {
-                Some(start) => start.copy_from_slice(key),
-                None => {
-                    inner.absorb(key);
-                    inner.pad();
-                    write_words(&inner.state, &mut pad.as_chunks_mut().0[0]);
-                    inner.state = IV;
-                    inner.length = 0;
-                }
-            }
-            pad.iter_mut().for_each(|byte| *byte ^= 0x36);
-            inner.absorb(&pad);
-            pad.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
-            let mut outer = IV;
-            inner.kernel.compress(&mut outer, &[pad]);
-            pad = [0; BLOCK_LEN];
-            optimization_barrier(&pad);
-            Self { inner, outer }
-        })
+        leaving::<STACK, _>(|| Self::under(key))
     }
 
     /// The tag of the concatenated `parts`, written to the heap only.
-    pub fn tag(mut self, parts: &[&[u8]]) -> Secret<DIGEST_LEN> {
-        leaving::<STACK, _>(|| {
-            for part in parts {
-                self.inner.absorb(part);
+    pub fn tag(self, parts: &[&[u8]]) -> Secret<DIGEST_LEN> {
+        leaving::<STACK, _>(|| self.tag_of(parts.iter().copied()))
+    }
+
+    /// [`HmacSm3::keyed`] for a caller that wipes what this leaves behind.
+    pub(super) fn under(key: &[u8]) -> Self {
+        let mut inner = Sm3::default();
+        let mut pad = [0; BLOCK_LEN];
+        match pad.get_mut(..key.len()) {
+            Some(start) => start.copy_from_slice(key),
+            None => {
+                inner.absorb(key);
+                inner.pad();
+                write_words(&inner.state, &mut pad.as_chunks_mut().0[0]);
+                inner.state = IV;
+                inner.length = 0;
             }
-            let mut tag = Secret::zeroed();
-            self.finish(tag.as_mut_bytes());
-            tag
-        })
+        }
+        pad.iter_mut().for_each(|byte| *byte ^= 0x36);
+        inner.absorb(&pad);
+        pad.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
+        let mut outer = IV;
+        inner.kernel.compress(&mut outer, &[pad]);
+        pad = [0; BLOCK_LEN];
+        optimization_barrier(&pad);
+        Self { inner, outer }
+    }
+
+    /// [`HmacSm3::tag`] for a caller that wipes what this leaves behind.
+    pub(super) fn tag_of<'a>(
+        mut self,
+        parts: impl Iterator<Item = &'a [u8]>,
+    ) -> Secret<DIGEST_LEN> {
+        for part in parts {
+            self.inner.absorb(part);
+        }
+        let mut tag = Secret::zeroed();
+        self.finish(tag.as_mut_bytes());
+        tag
     }
 
     /// Writes the tag. `self` is then to be dropped.
-    pub(super) fn finish(&mut self, tag: &mut [u8; DIGEST_LEN]) {
+    fn finish(&mut self, tag: &mut [u8; DIGEST_LEN]) {
         let hash = &mut self.inner;
         hash.pad();
         // From here on `hash` is the outer one, and its message the inner digest.
