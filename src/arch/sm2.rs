@@ -68,6 +68,12 @@ pub(crate) trait Arithmetic: Copy + Send + Sync + 'static {
         self.sub_p(&[0; 4], a)
     }
 
+    /// (a b - c d) 2^-256 mod p. Both products can share one reduction.
+    #[inline(always)]
+    fn mul_sub_mul_p(self, a: &Limbs, b: &Limbs, c: &Limbs, d: &Limbs) -> Limbs {
+        self.sub_p(&self.mul_p(a, b), &self.mul_p(c, d))
+    }
+
     /// 2 a mod p.
     #[inline(always)]
     fn double_p(self, a: &Limbs) -> Limbs {

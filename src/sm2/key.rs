@@ -71,7 +71,7 @@ impl SecretKey {
     /// d as 32 big-endian bytes.
     pub fn to_bytes(&self) -> Secret<32> {
         leaving::<STACK, _>(|| {
-            let bytes = Zeroizing::new(<[u8; 32]>::from(self.scalar.to_bytes()));
+            let bytes = Zeroizing::new(self.scalar.to_bytes());
             Secret::copy_of(&bytes)
         })
     }

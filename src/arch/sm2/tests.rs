@@ -149,6 +149,49 @@ fn random_values() {
 }
 
 #[test]
+fn differences_of_products() {
+    #[derive(Clone, Copy)]
+    struct Difference([Limbs; 4]);
+    impl Operation for Difference {
+        type Output = Limbs;
+        fn run<A: Arithmetic>(self, arithmetic: A) -> Limbs {
+            let [a, b, c, d] = &self.0;
+            arithmetic.mul_sub_mul_p(a, b, c, d)
+        }
+    }
+    let mut random = SplitMix(0x6469_6666);
+    let minus = |x| sub_limbs(&P, &[x, 0, 0, 0]).0;
+    let edges = [
+        [0; 4],
+        [1, 0, 0, 0],
+        [u64::MAX, 0, 0, 0],
+        [0, u64::MAX, 0, u64::MAX >> 1],
+        [u64::MAX, u64::MAX, u64::MAX, 0],
+        ONE_P,
+        minus(1),
+        minus(2),
+        random.below(&P),
+    ];
+    let mut cases = Vec::new();
+    for (a, b) in edges.iter().flat_map(|a| edges.map(|b| (*a, b))) {
+        cases.extend(edges.iter().flat_map(|c| edges.map(|d| [a, b, *c, d])));
+    }
+    for _ in 0..10_000 {
+        let [a, b, c, d] = std::array::from_fn(|_| random.below(&P));
+        cases.extend([[a, b, c, d], [a, b, b, a]]);
+    }
+    let r_inverse = r_inverse::<FieldElement>();
+    for case in cases {
+        let [a, b, c, d] = case.map(|limbs| from_limbs::<FieldElement>(&limbs));
+        let expected = to_limbs((a * b - c * d) * r_inverse);
+        for kernel in Kernel::all() {
+            let found = kernel.run(Difference(case));
+            assert_eq!(found, expected, "{kernel:x?} {case:x?}");
+        }
+    }
+}
+
+#[test]
 fn inversion() {
     let mut random = SplitMix(0x696e_7665);
     for kernel in Kernel::all() {

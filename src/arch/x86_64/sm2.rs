@@ -44,6 +44,12 @@ impl Arithmetic for Mulx {
     }
 
     #[inline(always)]
+    fn mul_sub_mul_p(self, a: &Limbs, b: &Limbs, c: &Limbs, d: &Limbs) -> Limbs {
+        // SAFETY: the token proves BMI2.
+        unsafe { reduce_difference(multiply(a, b), &multiply(c, d)) }
+    }
+
+    #[inline(always)]
     fn add_p(self, a: &Limbs, b: &Limbs) -> Limbs {
         add(a, b)
     }
@@ -243,6 +249,108 @@ unsafe fn mul(a: &Limbs, b: &Limbs) -> Limbs {
             x = out(reg) _,
             y = out(reg) _,
             z = out(reg) _,
+            multiplier = sym MULTIPLIER,
+            p1 = const P[1],
+            p3 = const P[3],
+            options(pure, readonly, nostack),
+        );
+    }
+    [t0, t1, t2, t3]
+}
+
+/// a b. `b` is taken as by [`mul`].
+///
+/// # Safety
+///
+/// The processor must have BMI2.
+#[inline(always)]
+unsafe fn multiply(a: &Limbs, b: &Limbs) -> [u64; 8] {
+    let (t0, t1, t2, t3, t4, t5, t6, t7);
+    // SAFETY: reads the four limbs at `a`, writes registers only; BMI2 is the caller's promise.
+    unsafe {
+        asm!(
+            "
+            mulx {t1}, {t0}, qword ptr [{a}]
+            mulx {t2}, {x}, qword ptr [{a} + 8]
+            add {t1}, {x}
+            mulx {t3}, {x}, qword ptr [{a} + 16]
+            adc {t2}, {x}
+            mulx {t4}, {x}, qword ptr [{a} + 24]
+            adc {t3}, {x}
+            adc {t4}, 0
+            ",
+            row!("{t1}", "{t2}", "{t3}", "{t4}", "{t5}"),
+            row!("{t2}", "{t3}", "{t4}", "{t5}", "{t6}"),
+            row!("{t3}", "{t4}", "{t5}", "{t6}", "{t7}"),
+            a = in(reg) a.as_ptr(),
+            inout("rdx") b[0] => _,
+            t0 = out(reg) t0,
+            t1 = out(reg) t1,
+            t2 = out(reg) t2,
+            t3 = out(reg) t3,
+            t4 = out(reg) t4,
+            t5 = inout(reg) b[1] => t5,
+            t6 = inout(reg) b[2] => t6,
+            t7 = inout(reg) b[3] => t7,
+            x = out(reg) _,
+            y = out(reg) _,
+            z = out(reg) _,
+            options(pure, readonly, nostack),
+        );
+    }
+    [t0, t1, t2, t3, t4, t5, t6, t7]
+}
+
+/// (t - u) 2^-256 mod p, for t and u below 2^256 p.
+///
+/// # Safety
+///
+/// The processor must have BMI2.
+#[inline(always)]
+unsafe fn reduce_difference(t: [u64; 8], u: &[u64; 8]) -> Limbs {
+    let (t0, t1, t2, t3);
+    // SAFETY: reads the eight limbs at `u` and MULTIPLIER, writes registers only; BMI2 is the
+    // caller's promise.
+    unsafe {
+        asm!(
+            // Where t < u, 2^256 p comes to the difference.
+            "
+            sub {t0}, qword ptr [{u}]
+            sbb {t1}, qword ptr [{u} + 8]
+            sbb {t2}, qword ptr [{u} + 16]
+            sbb {t3}, qword ptr [{u} + 24]
+            sbb {t4}, qword ptr [{u} + 32]
+            sbb {t5}, qword ptr [{u} + 40]
+            sbb {t6}, qword ptr [{u} + 48]
+            sbb {t7}, qword ptr [{u} + 56]
+            sbb {x}, {x}
+            mov {y}, {p1}
+            mov {z}, {p3}
+            and {y}, {x}
+            and {z}, {x}
+            add {t4}, {x}
+            adc {t5}, {y}
+            adc {t6}, {x}
+            adc {t7}, {z}
+            ",
+            reduce!("{t0}", "{t1}", "{t2}", "{t3}"),
+            reduce!("{t1}", "{t2}", "{t3}", "{t0}"),
+            reduce!("{t2}", "{t3}", "{t0}", "{t1}"),
+            reduce!("{t3}", "{t0}", "{t1}", "{t2}"),
+            finish!(),
+            u = in(reg) u.as_ptr(),
+            t0 = inout(reg) t[0] => t0,
+            t1 = inout(reg) t[1] => t1,
+            t2 = inout(reg) t[2] => t2,
+            t3 = inout(reg) t[3] => t3,
+            t4 = inout(reg) t[4] => _,
+            t5 = inout(reg) t[5] => _,
+            t6 = inout(reg) t[6] => _,
+            t7 = inout(reg) t[7] => _,
+            x = out(reg) _,
+            y = out(reg) _,
+            z = out(reg) _,
+            out("rdx") _,
             multiplier = sym MULTIPLIER,
             p1 = const P[1],
             p3 = const P[3],

@@ -84,6 +84,15 @@ impl<A: Arithmetic> Fe<A> {
         self.with(self.arithmetic.half_p(&self.limbs))
     }
 
+    /// self b - c d, at the price of one reduction.
+    #[inline(always)]
+    pub(super) fn mul_sub(self, b: Self, c: Self, d: Self) -> Self {
+        self.with(
+            self.arithmetic
+                .mul_sub_mul_p(&self.limbs, &b.limbs, &c.limbs, &d.limbs),
+        )
+    }
+
     /// 1 / self, and 0 for 0.
     pub(super) fn invert(self) -> Self {
         self.with(self.arithmetic.inv_p(&self.limbs))

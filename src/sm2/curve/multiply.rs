@@ -13,7 +13,7 @@ use super::limbs::{bits, is_below, subtract};
 use super::point::{Affine, Collected, Jacobian, Prepared};
 use super::scalar::Scalar;
 use super::tables::{ODD_MULTIPLES_OF_G, VARTIME_WINDOW, WINDOW, WINDOWS, WINDOWS_OF_G};
-use crate::arch::sm2::{Arithmetic, Limbs, N, Operation, P, choose};
+use crate::arch::sm2::{Arithmetic, Limbs, N, Operation, P, barrier, choose};
 
 /// k or -k mod n as a sum of digits d_i 2^(W i), of which each is odd and -2^W < d_i < 2^W.
 ///
@@ -54,7 +54,7 @@ impl<const W: usize> OddDigits<W> {
     fn digit(&self, i: usize) -> Digit {
         // d_i = (2 h + 1) - 2^W, where h is W bits from bit W i + 1 upwards.
         let h = bits(&self.odd, W * i + 1, W);
-        let negative = (h >> (W - 1)).wrapping_sub(1);
+        let negative = barrier((h >> (W - 1)).wrapping_sub(1));
         Digit {
             index: (h ^ negative) & ((1 << (W - 1)) - 1),
             negative,

@@ -176,7 +176,7 @@ impl<A: Arithmetic> Jacobian<A> {
         let z = self.y * self.z;
         let yyyy = yy.square();
         let x = mm - xyy.double();
-        let y = m * (xyy - x) - yyyy;
+        let y = m.mul_sub(xyy - x, yy, yy);
         (Self::new((x, y), z), Self::new((xyy, yyyy), z))
     }
 
@@ -379,11 +379,10 @@ impl<A: Arithmetic> Chord<A> {
         let (hh, rr) = (h.square(), r.square());
         let (hhh, v) = (hh * h, x1 * hh);
         let x = rr - hhh - v.double();
-        let w = y1 * hhh;
-        let y = r * (v - x) - w;
+        let y = r.mul_sub(v - x, y1, hhh);
         Self {
             sum: (x, y),
-            p: (v, w),
+            p: (v, y1 * hhh),
             h,
             hh,
             hhh,

@@ -1,9 +1,8 @@
 //! Scalars and points, on every kernel, against RustCrypto's `sm2` and against the laws of the group.
 
-use ::sm2::elliptic_curve::group::Curve;
 use ::sm2::elliptic_curve::ops::Reduce;
 use ::sm2::elliptic_curve::sec1::{FromSec1Point, ToSec1Point};
-use ::sm2::elliptic_curve::{Field, Group, PrimeField};
+use ::sm2::elliptic_curve::{Group, PrimeField};
 use ::sm2::{AffinePoint, FieldBytes, ProjectivePoint, Scalar as TheirScalar, Sec1Point};
 use rand_core::TryRng;
 
@@ -163,7 +162,7 @@ fn multiples_of_g_agree_with_rustcrypto() {
     }
 }
 
-/// Digits that are all 1 - 2^W, or all as large as can be, or of which one differs from those.
+/// Each window of G's table in turn with each of its values.
 #[test]
 fn every_digit_of_every_window_agrees_with_rustcrypto() {
     for i in 0..WINDOWS {
