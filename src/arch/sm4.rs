@@ -14,6 +14,8 @@ use super::cpu::{AesAvx, GfniAvx2, GfniAvx512, VaesAvx2};
 use super::portable as leaves;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64;
+#[cfg(all(test, target_arch = "x86_64"))]
+use super::x86_64::vector::emulated;
 
 /// Whether a mode encrypts or decrypts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +36,15 @@ pub(crate) enum Kernel {
     #[cfg(target_arch = "x86_64")]
     AesAvx(AesAvx),
     Portable,
+    /// The generic code of `VaesAvx2`, for tests where the processor lacks VAES.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    EmulatedVaes(emulated::Vaes256),
+    /// The generic code of `GfniAvx2`, for tests where the processor lacks GFNI.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    EmulatedGfni(emulated::Gfni256),
+    /// The generic code of `GfniAvx512`, for tests where the processor lacks it.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    EmulatedGfni512(emulated::Gfni512),
 }
 
 impl Kernel {
@@ -47,6 +58,18 @@ impl Kernel {
             ("VAES + AVX2", VaesAvx2::check().map(Self::VaesAvx2)),
             ("GFNI + AVX2", GfniAvx2::check().map(Self::GfniAvx2)),
             ("GFNI + AVX-512", GfniAvx512::check().map(Self::GfniAvx512)),
+            (
+                "emulated VAES",
+                emulated::Vaes256::check().map(Self::EmulatedVaes),
+            ),
+            (
+                "emulated GFNI",
+                emulated::Gfni256::check().map(Self::EmulatedGfni),
+            ),
+            (
+                "emulated GFNI, 512 bits",
+                emulated::Gfni512::check().map(Self::EmulatedGfni512),
+            ),
         ] {
             match kernel {
                 Some(kernel) => all.push(kernel),
@@ -54,6 +77,18 @@ impl Kernel {
             }
         }
         all
+    }
+
+    /// Whether its instructions are emulated, which takes hundreds of times as long.
+    #[cfg(test)]
+    fn is_emulated(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(
+            self,
+            Self::EmulatedVaes(_) | Self::EmulatedGfni(_) | Self::EmulatedGfni512(_)
+        );
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 
     /// The fastest.
@@ -115,6 +150,21 @@ macro_rules! on {
                 x86_64::sm4::aes_avx::$function(token, $($argument),*)
             },
             Kernel::Portable => $portable,
+            // SAFETY: as above.
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Kernel::EmulatedVaes(token) => unsafe {
+                x86_64::sm4::emulated_vaes::$function(token, $($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Kernel::EmulatedGfni(token) => unsafe {
+                x86_64::sm4::emulated_gfni::$function(token, $($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Kernel::EmulatedGfni512(token) => unsafe {
+                x86_64::sm4::emulated_gfni_512::$function(token, $($argument),*)
+            },
         }
     };
 }

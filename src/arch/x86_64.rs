@@ -2,4 +2,4 @@
 
 pub(crate) mod ghash;
 pub(crate) mod sm4;
-mod vector;
+pub(in crate::arch) mod vector;

@@ -164,3 +164,54 @@ kernel!(
     gfni_avx512, GfniAvx512,
     "ssse3,pclmulqdq,avx,avx2,vpclmulqdq,gfni,avx512f,avx512bw,avx512vl,avx512dq"
 );
+
+#[cfg(test)]
+mod emulated_kernels {
+    use super::*;
+    use crate::arch::x86_64::vector::emulated::{Gfni256, Gfni512, Vaes256};
+
+    impl Kernel for Vaes256 {
+        type Wide = Pair<M128<Self>>;
+        type Two = Pair<M128<Self>>;
+        type Lane = M128<Self>;
+        type Field = ByAes;
+    }
+
+    impl Kernel for Gfni256 {
+        type Wide = Pair<M128<Self>>;
+        type Two = Pair<M128<Self>>;
+        type Lane = M128<Self>;
+        type Field = ByGfni;
+    }
+
+    impl Kernel for Gfni512 {
+        type Wide = Pair<Pair<M128<Self>>>;
+        type Two = Pair<M128<Self>>;
+        type Lane = M128<Self>;
+        type Field = ByGfni;
+    }
+
+    kernel!(
+        /// The generic code as for `vaes_avx2`, each vector in two of 128 bits.
+        emulated_vaes,
+        Vaes256,
+        "ssse3,aes,pclmulqdq,avx"
+    );
+    kernel!(
+        /// The generic code as for `gfni_avx2`, each vector in two of 128 bits, over an emulation of
+        /// GFNI's instructions.
+        emulated_gfni,
+        Gfni256,
+        "ssse3,aes,pclmulqdq,avx"
+    );
+    kernel!(
+        /// The generic code as for `gfni_avx512`, each vector in four of 128 bits, over an emulation
+        /// of GFNI's instructions.
+        emulated_gfni_512,
+        Gfni512,
+        "ssse3,aes,pclmulqdq,avx"
+    );
+}
+
+#[cfg(test)]
+pub(crate) use emulated_kernels::{emulated_gfni, emulated_gfni_512, emulated_vaes};
