@@ -219,7 +219,7 @@ impl Key {
         let (keys, blocks) = (&self.round_keys, as_arrays(blocks));
         on!(
             self.kernel,
-            crypt(keys, blocks),
+            crypt(keys, None, blocks),
             leaves::sm4::crypt(keys, blocks)
         );
     }
@@ -239,7 +239,7 @@ impl Key {
         let (keys, blocks) = (&self.round_keys, as_arrays(blocks));
         on!(
             self.kernel,
-            cbc_decrypt(keys, iv, blocks),
+            crypt(keys, Some(iv), blocks),
             portable::cbc_decrypt(keys, iv, blocks)
         );
     }
