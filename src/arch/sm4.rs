@@ -15,6 +15,8 @@ use super::portable as leaves;
 use super::wipe::leaving;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64;
+#[cfg(all(test, target_arch = "x86_64"))]
+use super::x86_64::vector::emulated;
 
 /// Whether a mode encrypts or decrypts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +37,15 @@ pub(crate) enum Kernel {
     #[cfg(target_arch = "x86_64")]
     AesAvx(AesAvx),
     Portable,
+    /// The generic code of `VaesAvx2`, for tests where the processor lacks VAES.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    EmulatedVaes(emulated::Vaes256),
+    /// The generic code of `GfniAvx2`, for tests where the processor lacks GFNI.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    EmulatedGfni(emulated::Gfni256),
+    /// The generic code of `GfniAvx512`, for tests where the processor lacks it.
+    #[cfg(all(test, target_arch = "x86_64"))]
+    EmulatedGfni512(emulated::Gfni512),
 }
 
 impl Kernel {
@@ -48,6 +59,18 @@ impl Kernel {
             ("VAES + AVX2", VaesAvx2::check().map(Self::VaesAvx2)),
             ("GFNI + AVX2", GfniAvx2::check().map(Self::GfniAvx2)),
             ("GFNI + AVX-512", GfniAvx512::check().map(Self::GfniAvx512)),
+            (
+                "emulated VAES",
+                emulated::Vaes256::check().map(Self::EmulatedVaes),
+            ),
+            (
+                "emulated GFNI",
+                emulated::Gfni256::check().map(Self::EmulatedGfni),
+            ),
+            (
+                "emulated GFNI, 512 bits",
+                emulated::Gfni512::check().map(Self::EmulatedGfni512),
+            ),
         ] {
             match kernel {
                 Some(kernel) => all.push(kernel),
@@ -55,6 +78,18 @@ impl Kernel {
             }
         }
         all
+    }
+
+    /// Whether its instructions are emulated, which takes hundreds of times as long.
+    #[cfg(test)]
+    fn is_emulated(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        return matches!(
+            self,
+            Self::EmulatedVaes(_) | Self::EmulatedGfni(_) | Self::EmulatedGfni512(_)
+        );
+        #[cfg(not(target_arch = "x86_64"))]
+        false
     }
 
     /// The fastest.
@@ -118,6 +153,21 @@ macro_rules! on {
             },
             // Its bit planes take more of the stack than the other kernels' registers.
             Kernel::Portable => leaving::<{ 8 << 10 }, _>(|| $portable),
+            // SAFETY: as above.
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Kernel::EmulatedVaes(token) => unsafe {
+                x86_64::sm4::emulated_vaes::$function(token, $($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Kernel::EmulatedGfni(token) => unsafe {
+                x86_64::sm4::emulated_gfni::$function(token, $($argument),*)
+            },
+            // SAFETY: as above.
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Kernel::EmulatedGfni512(token) => unsafe {
+                x86_64::sm4::emulated_gfni_512::$function(token, $($argument),*)
+            },
         }
     };
 }
@@ -172,7 +222,7 @@ impl Key {
         let (keys, blocks) = (&self.round_keys, as_arrays(blocks));
         on!(
             self.kernel,
-            crypt(keys, blocks),
+            crypt(keys, None, blocks),
             leaves::sm4::crypt(keys, blocks)
         );
     }
@@ -192,7 +242,7 @@ impl Key {
         let (keys, blocks) = (&self.round_keys, as_arrays(blocks));
         on!(
             self.kernel,
-            cbc_decrypt(keys, iv, blocks),
+            crypt(keys, Some(iv), blocks),
             portable::cbc_decrypt(keys, iv, blocks)
         );
     }

@@ -8,11 +8,11 @@ use rustls::{HandshakeKind, KeyLog};
 use shangmi::pki::{Ca, Leaf};
 use shangmi::sm2::SecretKey;
 use shangmi::sm3::HkdfSm3;
-use shangmi::sm4::KeyInit;
+use shangmi::sm4::{KeyInit, Sm4};
 use shangmi::tls13::{self, Sm2SigningKey};
 
 use crate::common::{self, Pair};
-use crate::heap::{Freed, bytes_of, freed_during};
+use crate::heap::{Freed, bytes_of, freed_during, heap_of};
 
 /// The private keys of both ends.
 pub(crate) const SERVER_D: [u8; 32] = *b"server key: 32 bytes, as below n";
@@ -85,16 +85,21 @@ fn certified(ca: &Ca, leaf: &Leaf, d: &[u8; 32]) -> Arc<CertifiedKey> {
 }
 
 /// Fails if the key that a traffic secret gives, or the next one, is among the freed bytes, as such
-/// or as SM4's round keys, from which it can be computed. These are what RustCrypto's cipher is.
+/// or as SM4's round keys, from which it can be computed.
 pub(crate) fn assert_keys_gone(freed: &Freed, label: &str, secret: &[u8]) {
     // The secret after KeyUpdate (RFC 8446, 7.2).
     let next = expand_label::<32>(secret, b"traffic upd");
     for (which, secret) in [("key of", secret), ("key after", &next[..])] {
         let key = expand_label::<16>(secret, b"key");
         freed.assert_without(&format!("{which} {label}"), &key);
-        let round_keys = bytes_of(&::sm4::Sm4::new(&key.into()));
-        assert_eq!(round_keys.len(), 128);
-        freed.assert_without(&format!("round keys, {which} {label}"), &round_keys);
+        // In the form that the kernel keeps, in both orders, and as the standard has them.
+        let (_sm4, mut round_keys) = heap_of(|| Sm4::new(&key.into()));
+        round_keys.push(bytes_of(&::sm4::Sm4::new(&key.into())));
+        assert_eq!(round_keys.len(), 3);
+        for round_keys in round_keys {
+            assert_eq!(round_keys.len(), 128);
+            freed.assert_without(&format!("round keys, {which} {label}"), &round_keys);
+        }
     }
 }
 

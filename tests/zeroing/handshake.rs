@@ -8,11 +8,11 @@
 //! `tests/zeroing_allocator.rs` shows so.
 
 use aead::{AeadInOut, KeyInit};
-use shangmi::sm4::Sm4Gcm;
+use shangmi::sm4::{Sm4, Sm4Gcm};
 use shangmi::tls13;
 
 use crate::connections::{CLIENT_D, SERVER_D, Secrets, assert_keys_gone, connections};
-use crate::heap::{bytes_of, freed_during};
+use crate::heap::{bytes_of, freed_during, heap_of};
 use crate::types::assert_secret_key_gone;
 
 #[test]
@@ -63,14 +63,91 @@ fn opens(key: &[u8], ticket: &[u8]) -> bool {
         .is_ok()
 }
 
-/// Whether five words in a row are consecutive SM4 round keys (GB/T 32907, 7.3):
+/// Whether five words in a row are consecutive SM4 round keys (GB/T 32907, 7.3), in either order, as
+/// such or in the form that the kernel keeps:
 /// rk(i+4) = rk(i) xor T'(rk(i+1) xor rk(i+2) xor rk(i+3) xor CK(i+4)).
 fn holds_round_keys(freed: &[u8]) -> bool {
-    let word = |bytes: &[u8]| u32::from_ne_bytes(bytes.try_into().unwrap());
+    let form = Form::learn();
+    let consecutive =
+        |rk: &[u32]| (0..28).any(|i| rk[4] == rk[0] ^ t_prime(rk[1] ^ rk[2] ^ rk[3] ^ ck(i + 4)));
     freed.windows(20).step_by(4).any(|window| {
-        let rk: Vec<u32> = window.chunks_exact(4).map(word).collect();
-        (0..28).any(|i| rk[4] == rk[0] ^ t_prime(rk[1] ^ rk[2] ^ rk[3] ^ ck(i + 4)))
+        let words = window.as_chunks::<4>().0;
+        let plain = words.iter().map(|word| u32::from_ne_bytes(*word));
+        let decoded = words.iter().map(|word| form.decode(*word));
+        let (plain, decoded): (Vec<u32>, Vec<u32>) = (plain.collect(), decoded.collect());
+        let reversed = |rk: &[u32]| rk.iter().rev().copied().collect::<Vec<u32>>();
+        [&plain, &reversed(&plain), &decoded, &reversed(&decoded)]
+            .into_iter()
+            .any(|rk| consecutive(rk))
     })
+}
+
+/// The form in which the kernel keeps round keys: each byte goes through one map, and the bytes of
+/// a word have one order.
+struct Form {
+    /// From the kernel's bytes to the standard's.
+    bytes: [u8; 256],
+    big_endian: bool,
+}
+
+impl Form {
+    /// From our round keys and RustCrypto's of many keys.
+    fn learn() -> Self {
+        static KNOWN: std::sync::OnceLock<Vec<([u8; 4], u32)>> = std::sync::OnceLock::new();
+        let known = KNOWN.get_or_init(|| {
+            let schedules = (0..100_u8).map(|i| {
+                let key = std::array::from_fn(|j| i.wrapping_mul(j as u8 + 3) ^ 0x5a);
+                (our_schedule(&key), standard_schedule(&key))
+            });
+            schedules
+                .flat_map(|(ours, theirs)| {
+                    let ours = ours.as_chunks::<4>().0.to_vec();
+                    ours.into_iter().zip(theirs)
+                })
+                .collect()
+        });
+        let learn = |big_endian| {
+            let mut bytes = [None; 256];
+            for (ours, theirs) in known {
+                let theirs = match big_endian {
+                    true => theirs.to_be_bytes(),
+                    false => theirs.to_le_bytes(),
+                };
+                for (ours, theirs) in ours.iter().zip(theirs) {
+                    let known = bytes[usize::from(*ours)].get_or_insert(theirs);
+                    if *known != theirs {
+                        return None;
+                    }
+                }
+            }
+            let bytes = bytes.map(|byte| byte.expect("more keys are needed"));
+            Some(Self { bytes, big_endian })
+        };
+        learn(true)
+            .or_else(|| learn(false))
+            .expect("round keys have another form than this test knows")
+    }
+
+    fn decode(&self, word: [u8; 4]) -> u32 {
+        let bytes = word.map(|byte| self.bytes[usize::from(byte)]);
+        match self.big_endian {
+            true => u32::from_be_bytes(bytes),
+            false => u32::from_le_bytes(bytes),
+        }
+    }
+}
+
+/// The round keys of a key as our kernel keeps them.
+fn our_schedule(key: &[u8; 16]) -> Vec<u8> {
+    let (_sm4, mut heap) = heap_of(|| Sm4::new(key.into()));
+    heap.swap_remove(0)
+}
+
+/// The round keys of a key, by RustCrypto.
+fn standard_schedule(key: &[u8; 16]) -> Vec<u32> {
+    let bytes = bytes_of(&::sm4::Sm4::new(key.into()));
+    let words = bytes.as_chunks::<4>().0;
+    words.iter().map(|word| u32::from_ne_bytes(*word)).collect()
 }
 
 /// The constant CK(i): bytes 7 (4 i + j) modulo 256.
@@ -84,15 +161,25 @@ fn t_prime(x: u32) -> u32 {
     let mut key = [0; 16];
     let word = x ^ FK[1] ^ FK[2] ^ FK[3] ^ ck(0);
     key[4..8].copy_from_slice(&word.to_be_bytes());
-    let schedule = bytes_of(&::sm4::Sm4::new(&key.into()));
-    u32::from_ne_bytes(schedule[..4].try_into().unwrap()) ^ FK[0]
+    standard_schedule(&key)[0] ^ FK[0]
 }
 
 #[test]
 fn the_check_recognises_round_keys() {
-    let schedule = bytes_of(&::sm4::Sm4::new(&[0x5a; 16].into()));
+    let schedule = our_schedule(&[0x5a; 16]);
+    let standard: Vec<[u8; 4]> = standard_schedule(&[0x5a; 16])
+        .into_iter()
+        .map(u32::to_ne_bytes)
+        .collect();
+    let reversed: Vec<[u8; 4]> = schedule.as_chunks::<4>().0.iter().rev().copied().collect();
     for start in [0, 4, 60, 108] {
         assert!(holds_round_keys(&schedule[start..start + 20]));
+        assert!(holds_round_keys(
+            &standard.as_flattened()[start..start + 20]
+        ));
+        assert!(holds_round_keys(
+            &reversed.as_flattened()[start..start + 20]
+        ));
     }
     let mut altered = schedule[..20].to_vec();
     altered[7] ^= 1;

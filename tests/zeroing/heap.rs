@@ -14,6 +14,7 @@ pub(crate) struct Recorder;
 
 thread_local! {
     static RECORDING: Cell<bool> = const { Cell::new(false) };
+    static WATCHING: Cell<bool> = const { Cell::new(false) };
 }
 
 static STORE: AtomicPtr<u8> = AtomicPtr::new(std::ptr::null_mut());
@@ -25,10 +26,19 @@ unsafe impl GlobalAlloc for Recorder {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // Zeroed, so that what an earlier owner left is never taken for this owner's content.
         // SAFETY: the caller's contract is the system allocator's.
-        unsafe { System.alloc_zeroed(layout) }
+        let block = unsafe { System.alloc_zeroed(layout) };
+        if WATCHING.get() {
+            let at = OWNED.len.fetch_add(1, Ordering::SeqCst);
+            OWNED.blocks[at].store(block, Ordering::SeqCst);
+            OWNED.sizes[at].store(layout.size(), Ordering::SeqCst);
+        }
+        block
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        if WATCHING.get() {
+            OWNED.forget(block);
+        }
         if RECORDING.get() {
             // SAFETY: the block is live until the next line and has layout.size() bytes, all of
             // them initialised since alloc() zeroes.
@@ -68,6 +78,48 @@ pub(crate) fn freed_during<T>(work: impl FnOnce() -> T) -> (T, Freed) {
     // SAFETY: record() has written the first `used` bytes, and nobody writes now.
     let freed = unsafe { std::slice::from_raw_parts(STORE.load(Ordering::SeqCst), used) };
     (result, Freed(freed.to_vec()))
+}
+
+/// Runs `make` and returns its result with a copy of each heap block that this thread has allocated
+/// for it and not freed.
+pub(crate) fn heap_of<T>(make: impl FnOnce() -> T) -> (T, Vec<Vec<u8>>) {
+    let _guard = ONE_AT_A_TIME
+        .lock()
+        .unwrap_or_else(|poisoned| poisoned.into_inner());
+    OWNED.len.store(0, Ordering::SeqCst);
+    WATCHING.set(true);
+    let result = make();
+    WATCHING.set(false);
+    let copies = (0..OWNED.len.load(Ordering::SeqCst)).filter_map(|i| {
+        let block = OWNED.blocks[i].load(Ordering::SeqCst);
+        let size = OWNED.sizes[i].load(Ordering::SeqCst);
+        // SAFETY: a block that was not freed is live, since `result` is, and was zeroed by alloc().
+        (!block.is_null()).then(|| unsafe { std::slice::from_raw_parts(block, size) }.to_vec())
+    });
+    let copies = copies.collect();
+    (result, copies)
+}
+
+/// The heap blocks of one call of [`heap_of`], null where freed.
+struct Owned {
+    len: AtomicUsize,
+    blocks: [AtomicPtr<u8>; 64],
+    sizes: [AtomicUsize; 64],
+}
+
+static OWNED: Owned = Owned {
+    len: AtomicUsize::new(0),
+    blocks: [const { AtomicPtr::new(std::ptr::null_mut()) }; 64],
+    sizes: [const { AtomicUsize::new(0) }; 64],
+};
+
+impl Owned {
+    fn forget(&self, block: *mut u8) {
+        for owned in &self.blocks[..self.len.load(Ordering::SeqCst)] {
+            let null = std::ptr::null_mut();
+            let _ = owned.compare_exchange(block, null, Ordering::SeqCst, Ordering::SeqCst);
+        }
+    }
 }
 
 /// What was freed during a recording, one block after the other.

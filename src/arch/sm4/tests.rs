@@ -93,12 +93,15 @@ fn round_keys_and_blocks() {
     }
 }
 
-/// GB/T 32907-2016, A.2: a million times over.
+/// GB/T 32907-2016, A.2: a million times over, which takes the emulations too long.
 #[test]
 fn a_chain_of_a_million_blocks() {
     let key = 0x0123456789abcdeffedcba9876543210_u128.to_be_bytes();
     let expected = 0x595298c7c6fd271f0402f804c33d3f66_u128.to_be_bytes();
     for kernel in Kernel::all() {
+        if kernel.is_emulated() {
+            continue;
+        }
         let ours = Key::with_kernel(kernel, &key);
         let mut block = key;
         for _ in 0..1_000_000 {

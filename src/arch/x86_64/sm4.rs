@@ -13,7 +13,8 @@ use cipher::inout::InOutBuf;
 use super::ghash::Powers;
 use super::vector::{M128, M256, M512, Pair, TwoLanes, Vector};
 use crate::arch::cpu::{AesAvx, GfniAvx2, GfniAvx512, VaesAvx2};
-use crate::arch::sm4;
+use crate::arch::sm4::{self, gcm::Hashed};
+use gcm::Fused;
 use round::{ByAes, ByGfni, Field};
 
 /// phi of the round keys (see [`field`]) with psi c added, as little-endian words.
@@ -29,42 +30,86 @@ pub(crate) trait Kernel: Copy {
     type Lane: Vector<Proof = Self, Lane = Self::Lane>;
     /// How bytes are inverted.
     type Field: Field<Self::Wide> + Field<Self::Two> + Field<Self::Lane>;
-}
 
-impl Kernel for AesAvx {
-    type Wide = M128<Self>;
-    type Two = Pair<M128<Self>>;
-    type Lane = M128<Self>;
-    type Field = ByAes;
-}
+    /// [`Fused::chunk_here`], the biggest piece of code, compiled once for GCM and CTR.
+    fn chunk(
+        fused: &Fused<'_, Self>,
+        counter: u32,
+        chunk: &mut InOutBuf<'_, '_, u8>,
+        state: Self::Lane,
+        hashed: Hashed<'_>,
+    ) -> Self::Lane;
 
-impl Kernel for VaesAvx2 {
-    type Wide = M256<Self>;
-    type Two = M256<Self>;
-    type Lane = M128<Self>;
-    type Field = ByAes;
-}
-
-impl Kernel for GfniAvx2 {
-    type Wide = M256<Self>;
-    type Two = M256<Self>;
-    type Lane = M128<Self>;
-    type Field = ByGfni;
-}
-
-impl Kernel for GfniAvx512 {
-    type Wide = M512<Self>;
-    type Two = M256<Self>;
-    type Lane = M128<Self>;
-    type Field = ByGfni;
+    /// [`Fused::tail_here`], likewise.
+    fn tail(
+        fused: &Fused<'_, Self>,
+        counter: u32,
+        tail: InOutBuf<'_, '_, u8>,
+        state: Self::Lane,
+        previous: &[u8],
+    ) -> (Self::Lane, [u8; 16]);
 }
 
 /// The entry points of a kernel: here its instructions are enabled for all that is inlined.
 macro_rules! kernel {
-    ($(#[$doc:meta])* $name:ident, $token:ident, $features:literal) => {
+    ($(#[$doc:meta])* $name:ident, $features:literal, $token:ident {
+        $(type $type:ident = $is:ty;)+
+    }) => {
+        impl Kernel for $token {
+            $(type $type = $is;)+
+
+            #[inline(always)]
+            fn chunk(
+                fused: &Fused<'_, Self>,
+                counter: u32,
+                chunk: &mut InOutBuf<'_, '_, u8>,
+                state: Self::Lane,
+                hashed: Hashed<'_>,
+            ) -> Self::Lane {
+                // SAFETY: `fused` holds the token.
+                unsafe { $name::chunk(fused, counter, chunk, state, hashed) }
+            }
+
+            #[inline(always)]
+            fn tail(
+                fused: &Fused<'_, Self>,
+                counter: u32,
+                tail: InOutBuf<'_, '_, u8>,
+                state: Self::Lane,
+                previous: &[u8],
+            ) -> (Self::Lane, [u8; 16]) {
+                // SAFETY: `fused` holds the token.
+                unsafe { $name::tail(fused, counter, tail, state, previous) }
+            }
+        }
+
         $(#[$doc])*
         pub(crate) mod $name {
             use super::*;
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            pub(super) fn chunk(
+                fused: &Fused<'_, $token>,
+                counter: u32,
+                chunk: &mut InOutBuf<'_, '_, u8>,
+                state: <$token as Kernel>::Lane,
+                hashed: Hashed<'_>,
+            ) -> <$token as Kernel>::Lane {
+                fused.chunk_here(counter, chunk, state, hashed)
+            }
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            pub(super) fn tail(
+                fused: &Fused<'_, $token>,
+                counter: u32,
+                tail: InOutBuf<'_, '_, u8>,
+                state: <$token as Kernel>::Lane,
+                previous: &[u8],
+            ) -> (<$token as Kernel>::Lane, [u8; 16]) {
+                fused.tail_here(counter, tail, state, previous)
+            }
 
             #[target_feature(enable = $features)]
             pub(crate) fn expand(token: $token, key: &[u8; 16], out: &mut RoundKeys) {
@@ -82,9 +127,10 @@ macro_rules! kernel {
             pub(crate) fn crypt(
                 token: $token,
                 round_keys: &RoundKeys,
+                iv: Option<&mut [u8; 16]>,
                 blocks: InOutBuf<'_, '_, [u8; 16]>,
             ) {
-                cbc::crypt(token, round_keys, blocks);
+                cbc::crypt(token, round_keys, iv, blocks);
             }
 
             #[target_feature(enable = $features)]
@@ -98,16 +144,6 @@ macro_rules! kernel {
             }
 
             #[target_feature(enable = $features)]
-            pub(crate) fn cbc_decrypt(
-                token: $token,
-                reversed_keys: &RoundKeys,
-                iv: &mut [u8; 16],
-                blocks: InOutBuf<'_, '_, [u8; 16]>,
-            ) {
-                cbc::decrypt(token, reversed_keys, iv, blocks);
-            }
-
-            #[target_feature(enable = $features)]
             pub(crate) fn ctr(
                 token: $token,
                 round_keys: &RoundKeys,
@@ -115,7 +151,7 @@ macro_rules! kernel {
                 counter: u32,
                 buf: InOutBuf<'_, '_, u8>,
             ) {
-                ctr::ctr(token, round_keys, nonce, counter, buf);
+                gcm::ctr(token, round_keys, nonce, counter, buf);
             }
 
             #[target_feature(enable = $features)]
@@ -149,18 +185,74 @@ macro_rules! kernel {
 
 kernel!(
     /// AES-NI and PCLMULQDQ, 128 bits.
-    aes_avx, AesAvx, "ssse3,aes,pclmulqdq,avx"
+    aes_avx, "ssse3,aes,pclmulqdq,avx", AesAvx {
+        type Wide = M128<Self>;
+        type Two = Pair<M128<Self>>;
+        type Lane = M128<Self>;
+        type Field = ByAes;
+    }
 );
 kernel!(
     /// VAES and VPCLMULQDQ, 256 bits.
-    vaes_avx2, VaesAvx2, "ssse3,aes,pclmulqdq,avx,avx2,vaes,vpclmulqdq"
+    vaes_avx2, "ssse3,aes,pclmulqdq,avx,avx2,vaes,vpclmulqdq", VaesAvx2 {
+        type Wide = M256<Self>;
+        type Two = M256<Self>;
+        type Lane = M128<Self>;
+        type Field = ByAes;
+    }
 );
 kernel!(
     /// GFNI and VPCLMULQDQ, 256 bits.
-    gfni_avx2, GfniAvx2, "ssse3,pclmulqdq,avx,avx2,vpclmulqdq,gfni"
+    gfni_avx2, "ssse3,pclmulqdq,avx,avx2,vpclmulqdq,gfni", GfniAvx2 {
+        type Wide = M256<Self>;
+        type Two = M256<Self>;
+        type Lane = M128<Self>;
+        type Field = ByGfni;
+    }
 );
 kernel!(
     /// GFNI and VPCLMULQDQ, 512 bits.
-    gfni_avx512, GfniAvx512,
-    "ssse3,pclmulqdq,avx,avx2,vpclmulqdq,gfni,avx512f,avx512bw,avx512vl,avx512dq"
+    gfni_avx512, "ssse3,pclmulqdq,avx,avx2,vpclmulqdq,gfni,avx512f,avx512bw,avx512vl,avx512dq", GfniAvx512 {
+        type Wide = M512<Self>;
+        type Two = M256<Self>;
+        type Lane = M128<Self>;
+        type Field = ByGfni;
+    }
 );
+
+#[cfg(test)]
+mod emulated_kernels {
+    use super::*;
+    use crate::arch::x86_64::vector::emulated::{Gfni256, Gfni512, Vaes256};
+
+    kernel!(
+        /// The generic code as for `vaes_avx2`, each vector in two of 128 bits.
+        emulated_vaes, "ssse3,aes,pclmulqdq,avx", Vaes256 {
+            type Wide = Pair<M128<Self>>;
+            type Two = Pair<M128<Self>>;
+            type Lane = M128<Self>;
+            type Field = ByAes;
+        }
+    );
+    kernel!(
+        /// As for `gfni_avx2`, each vector in two of 128 bits, over an emulation of GFNI.
+        emulated_gfni, "ssse3,aes,pclmulqdq,avx", Gfni256 {
+            type Wide = Pair<M128<Self>>;
+            type Two = Pair<M128<Self>>;
+            type Lane = M128<Self>;
+            type Field = ByGfni;
+        }
+    );
+    kernel!(
+        /// As for `gfni_avx512`, each vector in four of 128 bits, over an emulation of GFNI.
+        emulated_gfni_512, "ssse3,aes,pclmulqdq,avx", Gfni512 {
+            type Wide = Pair<Pair<M128<Self>>>;
+            type Two = Pair<M128<Self>>;
+            type Lane = M128<Self>;
+            type Field = ByGfni;
+        }
+    );
+}
+
+#[cfg(test)]
+pub(crate) use emulated_kernels::{emulated_gfni, emulated_gfni_512, emulated_vaes};

@@ -5,6 +5,9 @@
 //! into a function that enables them with `#[target_feature]`; that is what the entry points of
 //! [`super::sm4`] do.
 
+#[cfg(test)]
+pub(crate) mod emulated;
+
 use std::arch::asm;
 use std::arch::x86_64::*;
 use std::ops::{BitAnd, BitXor};

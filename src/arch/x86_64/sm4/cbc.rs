@@ -32,31 +32,17 @@ fn enter<K: Kernel>(proof: K, block: &[u8; 16]) -> Alike<K::Lane> {
     Alike::from_blocks(K::Field::enter(K::Lane::load(proof, block)))
 }
 
-/// Decrypts whole blocks under reversed round keys. `iv` becomes the last block of ciphertext.
-#[inline(always)]
-pub(super) fn decrypt<K: Kernel>(
-    proof: K,
-    reversed_keys: &RoundKeys,
-    iv: &mut [u8; 16],
-    mut blocks: InOutBuf<'_, '_, [u8; 16]>,
-) {
-    while !blocks.is_empty() {
-        let len = blocks.len().min(16 * K::Wide::LANES);
-        let (now, later) = blocks.split_at(len);
-        let last = now.get_in()[len - 1];
-        at_once(proof, reversed_keys, Some(iv), now);
-        (*iv, blocks) = (last, later);
-    }
-}
-
-/// Encrypts blocks, or decrypts them under reversed round keys.
+/// Encrypts blocks, or decrypts them under reversed round keys. What they become is added to `iv` and
+/// to the input before each, where there is an `iv`: that is CBC decryption, after which `iv` is the
+/// last block of ciphertext.
 #[inline(always)]
 pub(super) fn crypt<K: Kernel>(
     proof: K,
     round_keys: &RoundKeys,
+    mut iv: Option<&mut [u8; 16]>,
     mut blocks: InOutBuf<'_, '_, [u8; 16]>,
 ) {
-    if blocks.len() == 1 {
+    if iv.is_none() && blocks.len() == 1 {
         let block = enter::<K>(proof, &blocks.get_in()[0]).crypt::<K::Field>(round_keys);
         K::Field::leave(block.into_blocks()).store(&mut blocks.get_out()[0]);
         return;
@@ -64,7 +50,11 @@ pub(super) fn crypt<K: Kernel>(
     while !blocks.is_empty() {
         let len = blocks.len().min(16 * K::Wide::LANES);
         let (now, later) = blocks.split_at(len);
-        at_once(proof, round_keys, None, now);
+        let last = now.get_in()[len - 1];
+        at_once(proof, round_keys, iv.as_deref(), now);
+        if let Some(iv) = &mut iv {
+            **iv = last;
+        }
         blocks = later;
     }
 }

@@ -2,7 +2,7 @@
 
 use cipher::inout::InOutBuf;
 
-use super::round::{Field, Step, rounds};
+use super::round::{Alike, Field, Step, rounds};
 use super::{Kernel, RoundKeys};
 use crate::arch::x86_64::vector::{MAX_LANES, Vector};
 
@@ -18,18 +18,20 @@ pub(super) const fn chunk_bytes<V: Vector>() -> usize {
 pub(super) struct Counters<'k, K: Kernel> {
     proof: K,
     round_keys: &'k RoundKeys,
-    /// In the field.
-    nonce: [K::Wide; 3],
+    nonce: &'k [u8; 12],
+    /// The nonce's words, in the field.
+    words: [K::Wide; 3],
 }
 
 impl<'k, K: Kernel> Counters<'k, K> {
     #[inline(always)]
-    pub(super) fn new(proof: K, round_keys: &'k RoundKeys, nonce: &[u8; 12]) -> Self {
+    pub(super) fn new(proof: K, round_keys: &'k RoundKeys, nonce: &'k [u8; 12]) -> Self {
         let words = nonce.as_chunks::<4>().0;
         Self {
             proof,
             round_keys,
-            nonce: [
+            nonce,
+            words: [
                 Self::splat(proof, words[0]),
                 Self::splat(proof, words[1]),
                 Self::splat(proof, words[2]),
@@ -52,8 +54,8 @@ impl<'k, K: Kernel> Counters<'k, K> {
         KeyStream(self.key_stream(counters, beside))
     }
 
-    /// Adds the key stream from `counter` on to less than a chunk and a block. Returns the
-    /// encryption of the block that has `extra` for a counter.
+    /// Adds the key stream from `counter` on to less than a chunk. Returns the encryption of the block
+    /// that has `extra` for a counter.
     #[inline(always)]
     pub(super) fn tail(
         &self,
@@ -66,8 +68,7 @@ impl<'k, K: Kernel> Counters<'k, K> {
             1 => self.tail_of::<1>(counter, tail, extra, beside),
             2 => self.tail_of::<2>(counter, tail, extra, beside),
             3 => self.tail_of::<3>(counter, tail, extra, beside),
-            4 => self.tail_of::<4>(counter, tail, extra, beside),
-            _ => self.tail_of::<5>(counter, tail, extra, beside),
+            _ => self.tail_of::<STATES>(counter, tail, extra, beside),
         }
     }
 
@@ -80,7 +81,7 @@ impl<'k, K: Kernel> Counters<'k, K> {
         beside: &mut impl Step,
     ) -> [u8; 16] {
         let blocks = tail.len().div_ceil(16);
-        // The block after the last one has the extra counter.
+        // The block after the last one has the extra counter, if there is one.
         let after = K::Wide::splat_word(self.proof, counter.wrapping_add(blocks as u32));
         let change = K::Wide::splat_word(self.proof, counter.wrapping_add(blocks as u32) ^ extra);
         let mut counters = [after; N];
@@ -95,6 +96,7 @@ impl<'k, K: Kernel> Counters<'k, K> {
             key_stream.store(&mut bytes[i * K::Wide::BYTES..]);
         }
 
+        let bytes = &bytes[..4 * N * K::Wide::BYTES];
         let (key_stream, rest) = bytes.as_chunks::<16>().0.split_at(blocks);
         let whole = tail.len() & !15;
         let (mut head, mut last) = tail.split_at(whole);
@@ -107,7 +109,22 @@ impl<'k, K: Kernel> Counters<'k, K> {
             let len = last.len();
             last.xor_in2out(&key_stream[whole / 16][..len]);
         }
-        rest[0]
+        match rest.first() {
+            Some(extra) => *extra,
+            None => self.single(extra),
+        }
+    }
+
+    /// The encryption of one counter block.
+    #[inline(always)]
+    fn single(&self, counter: u32) -> [u8; 16] {
+        let mut block = [0; 16];
+        block[..12].copy_from_slice(self.nonce);
+        block[12..].copy_from_slice(&counter.to_be_bytes());
+        let block_in = K::Field::enter(K::Lane::load(self.proof, &block));
+        let block_out = Alike::from_blocks(block_in).crypt::<K::Field>(self.round_keys);
+        K::Field::leave(block_out.into_blocks()).store(&mut block);
+        block
     }
 
     /// The counters of state `i`, little-endian, so that its vectors have consecutive blocks.
@@ -125,7 +142,7 @@ impl<'k, K: Kernel> Counters<'k, K> {
         counters: [K::Wide; N],
         beside: &mut impl Step,
     ) -> [[K::Wide; 4]; N] {
-        let [a, b, c] = self.nonce;
+        let [a, b, c] = self.words;
         let mut states = [[a, b, c, a]; N];
         for (state, counters) in states.iter_mut().zip(counters) {
             state[3] = K::Field::enter(counters.shuffle(counters.constant(BIG_ENDIAN)));
@@ -171,26 +188,4 @@ const fn indices(lanes: usize) -> [[u8; 4]; 4 * MAX_LANES] {
         i += 1;
     }
     out
-}
-
-/// Adds the key stream from `counter` on to `buf`. The counter must not wrap.
-#[inline(always)]
-pub(super) fn ctr<K: Kernel>(
-    proof: K,
-    round_keys: &RoundKeys,
-    nonce: &[u8; 12],
-    mut counter: u32,
-    mut buf: InOutBuf<'_, '_, u8>,
-) {
-    let counters = Counters::new(proof, round_keys, nonce);
-    let chunk_len = chunk_bytes::<K::Wide>();
-    while buf.len() >= chunk_len {
-        let (mut chunk, rest) = buf.split_at(chunk_len);
-        counters.chunk(counter, &mut ()).add_to(&mut chunk);
-        counter = counter.wrapping_add((chunk_len / 16) as u32);
-        buf = rest;
-    }
-    if !buf.is_empty() {
-        counters.tail(counter, buf, counter, &mut ());
-    }
 }

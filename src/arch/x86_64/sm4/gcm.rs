@@ -11,7 +11,7 @@ use crate::arch::x86_64::ghash::{self, Group, Powers};
 use crate::arch::x86_64::vector::Vector;
 
 /// A key and a nonce.
-pub(super) struct Fused<'k, K: Kernel> {
+pub(crate) struct Fused<'k, K: Kernel> {
     proof: K,
     counters: Counters<'k, K>,
     powers: &'k Powers,
@@ -23,13 +23,47 @@ impl<'k, K: Kernel> Fused<'k, K> {
         proof: K,
         round_keys: &'k RoundKeys,
         powers: &'k Powers,
-        nonce: &[u8; 12],
+        nonce: &'k [u8; 12],
     ) -> Self {
         Self {
             proof,
             counters: Counters::new(proof, round_keys, nonce),
             powers,
         }
+    }
+
+    /// As [`Gcm::chunk`]; the kernel has it compiled once.
+    #[inline(always)]
+    pub(super) fn chunk_here(
+        &self,
+        counter: u32,
+        chunk: &mut InOutBuf<'_, '_, u8>,
+        state: K::Lane,
+        hashed: Hashed<'_>,
+    ) -> K::Lane {
+        let hashed = match hashed {
+            Hashed::Previous(previous) => previous,
+            Hashed::This => chunk.get_in(),
+        };
+        let mut beside = Beside::<K::Wide>::new(self.powers, state, hashed);
+        let key_stream = self.counters.chunk(counter, &mut beside);
+        let state = beside.finish(hashed.len());
+        key_stream.add_to(chunk);
+        state
+    }
+
+    /// As [`Gcm::tail`]; the kernel has it compiled once.
+    #[inline(always)]
+    pub(super) fn tail_here(
+        &self,
+        counter: u32,
+        tail: InOutBuf<'_, '_, u8>,
+        state: K::Lane,
+        previous: &[u8],
+    ) -> (K::Lane, [u8; 16]) {
+        let mut beside = Beside::<K::Wide>::new(self.powers, state, previous);
+        let mask = self.counters.tail(counter, tail, 1, &mut beside);
+        (beside.finish(previous.len()), mask)
     }
 }
 
@@ -94,15 +128,7 @@ impl<K: Kernel> Gcm for Fused<'_, K> {
         state: K::Lane,
         hashed: Hashed<'_>,
     ) -> K::Lane {
-        let hashed = match hashed {
-            Hashed::Previous(previous) => previous,
-            Hashed::This => chunk.get_in(),
-        };
-        let mut beside = Beside::<K::Wide>::new(self.powers, state, hashed);
-        let key_stream = self.counters.chunk(counter, &mut beside);
-        let state = beside.finish(hashed.len());
-        key_stream.add_to(chunk);
-        state
+        K::chunk(self, counter, chunk, state, hashed)
     }
 
     #[inline(always)]
@@ -113,9 +139,7 @@ impl<K: Kernel> Gcm for Fused<'_, K> {
         state: K::Lane,
         previous: &[u8],
     ) -> (K::Lane, [u8; 16]) {
-        let mut beside = Beside::<K::Wide>::new(self.powers, state, previous);
-        let mask = self.counters.tail(counter, tail, 1, &mut beside);
-        (beside.finish(previous.len()), mask)
+        K::tail(self, counter, tail, state, previous)
     }
 
     #[inline(always)]
@@ -123,5 +147,29 @@ impl<K: Kernel> Gcm for Fused<'_, K> {
         let mut tag = [0; 16];
         (ghash::reverse(state) ^ K::Lane::load(self.proof, mask)).store(&mut tag);
         tag
+    }
+}
+
+/// Adds the key stream from `counter` on to `buf`: GCM's, with nothing to hash. The counter must not
+/// wrap.
+#[inline(always)]
+pub(super) fn ctr<K: Kernel>(
+    proof: K,
+    round_keys: &RoundKeys,
+    nonce: &[u8; 12],
+    mut counter: u32,
+    mut buf: InOutBuf<'_, '_, u8>,
+) {
+    let powers = Powers::default();
+    let fused = Fused::new(proof, round_keys, &powers, nonce);
+    let mut state = fused.start();
+    while buf.len() >= Fused::<K>::CHUNK {
+        let (mut chunk, rest) = buf.split_at(Fused::<K>::CHUNK);
+        state = K::chunk(&fused, counter, &mut chunk, state, Hashed::Previous(&[]));
+        counter = counter.wrapping_add((Fused::<K>::CHUNK / 16) as u32);
+        buf = rest;
+    }
+    if !buf.is_empty() {
+        K::tail(&fused, counter, buf, state, &[]);
     }
 }
