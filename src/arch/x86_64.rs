@@ -5,5 +5,5 @@ pub(super) mod invert;
 pub(super) mod sm2;
 pub(super) mod sm3;
 pub(crate) mod sm4;
-mod vector;
+pub(super) mod vector;
 pub(super) mod wipe;
