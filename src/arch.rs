@@ -11,6 +11,8 @@
 
 #![allow(unsafe_code)]
 
+use std::fmt;
+
 pub(crate) mod cpu;
 pub(crate) mod ct;
 pub(crate) mod sm2;
@@ -21,3 +23,32 @@ pub(crate) mod wipe;
 mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86_64;
+
+/// Which code this process runs for each algorithm: names of docs/kernels.md, such as "VAES + AVX2",
+/// or "portable". For logs: it decides nothing but the speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Kernels {
+    /// The arithmetic of SM2.
+    pub sm2: &'static str,
+    /// SM3's compression function.
+    pub sm3: &'static str,
+    /// SM4 and its modes.
+    pub sm4: &'static str,
+}
+
+/// The kernels that keys made from now on use: the best ones for this processor, less what the
+/// environment variable `SHANGMI_CPU_DISABLE` hid when the first of them was chosen.
+pub fn kernels() -> Kernels {
+    Kernels {
+        sm2: sm2::Kernel::select().name(),
+        sm3: sm3::Kernel::choose().name(),
+        sm4: sm4::Kernel::best().name(),
+    }
+}
+
+impl fmt::Display for Kernels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SM2 {}, SM3 {}, SM4 {}", self.sm2, self.sm3, self.sm4)
+    }
+}

@@ -58,6 +58,8 @@ pub mod sm4;
 #[cfg(feature = "rustls")]
 pub mod tls13;
 
+pub use arch::{Kernels, kernels};
+
 /// For the side-channel test in `constant-time/` only.
 #[cfg(shangmi_ctgrind)]
 #[doc(hidden)]

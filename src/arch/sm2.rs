@@ -119,6 +119,15 @@ impl Kernel {
         Self::Portable
     }
 
+    /// As docs/kernels.md calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Mulx(_) => "MULX",
+        }
+    }
+
     /// Runs the operation.
     #[inline]
     pub(crate) fn run<O: Operation>(self, operation: O) -> O::Output {

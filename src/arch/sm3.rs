@@ -30,6 +30,15 @@ impl Kernel {
         Self::Portable
     }
 
+    /// As docs/kernels.md calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Self::Bmi2Avx(..) => "BMI2 + AVX",
+        }
+    }
+
     /// Absorbs `blocks` into `state`.
     #[inline]
     pub(crate) fn compress(self, state: &mut [u32; 8], blocks: &[[u8; 64]]) {

@@ -92,6 +92,27 @@ impl Kernel {
         false
     }
 
+    /// As docs/kernels.md calls it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::GfniAvx512(_) => "GFNI + AVX-512",
+            #[cfg(target_arch = "x86_64")]
+            Self::GfniAvx2(_) => "GFNI + AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Self::VaesAvx2(_) => "VAES + AVX2",
+            #[cfg(target_arch = "x86_64")]
+            Self::AesAvx(_) => "AES-NI + AVX",
+            Self::Portable => "portable",
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Self::EmulatedVaes(_) => "emulated VAES",
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Self::EmulatedGfni(_) => "emulated GFNI",
+            #[cfg(all(test, target_arch = "x86_64"))]
+            Self::EmulatedGfni512(_) => "emulated GFNI, 512 bits",
+        }
+    }
+
     /// The fastest.
     pub(crate) fn best() -> Self {
         #[cfg(target_arch = "x86_64")]
