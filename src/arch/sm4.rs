@@ -128,8 +128,8 @@ fn as_bytes<'i, 'o>(blocks: Blocks<'i, 'o>) -> InOutBuf<'i, 'o, u8> {
 /// Calls a function of the kernel's module, with its token where it has one.
 macro_rules! on {
     ($kernel:expr, $function:ident($($argument:expr),*), $portable:expr) => {
-        // SAFETY: each token shows that the processor has what the functions of its module enable.
         match $kernel {
+            // SAFETY: the token shows that the processor has what the functions of its module enable.
             #[cfg(target_arch = "x86_64")]
             Kernel::GfniAvx512(token) => unsafe {
                 x86_64::sm4::gfni_avx512::$function(token, $($argument),*)
