@@ -9,7 +9,10 @@
 //! Every kernel, the portable ones too, runs in constant time: no branch and no index depends on a
 //! secret. Functions that are not so are named `_vartime`.
 
+#![allow(unsafe_code)]
+
 pub(crate) mod cpu;
+pub(crate) mod ct;
 pub(crate) mod sm2;
 pub(crate) mod sm3;
 pub(crate) mod sm4;

@@ -46,8 +46,6 @@
     )
 )]
 
-// The kernels are the module's only unsafe code; each block says why.
-#[allow(unsafe_code)]
 mod arch;
 #[cfg(feature = "pkcs11")]
 pub mod hsm;
@@ -59,6 +57,13 @@ pub mod sm3;
 pub mod sm4;
 #[cfg(feature = "rustls")]
 pub mod tls13;
+
+/// For the side-channel test in `constant-time/` only.
+#[cfg(shangmi_ctgrind)]
+#[doc(hidden)]
+pub mod ct {
+    pub use crate::arch::ct::{errors, has_secrets, mark_public, mark_secret, running};
+}
 
 /// The README's program texts, compiled.
 #[cfg(all(doctest, feature = "rustls"))]

@@ -136,18 +136,6 @@ impl fmt::Debug for SecretBytes {
     }
 }
 
-/// Overwrites the dead part of the stack below the caller's frame, 8 KiB of it.
-///
-/// A value that is moved leaves copies in the frames of functions that have returned, and what is
-/// made there next can take such a copy along to the heap, in its padding. To be called after a
-/// cipher was made from its key. Where the compiler puts what is its own affair, so this is a second
-/// line of defence; `tests/zeroing` shows that it is needed and that it works.
-#[cfg(feature = "rustls")]
-#[inline(never)]
-pub(crate) fn wipe_dead_stack() {
-    std::hint::black_box(&mut [0u64; 1024]);
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

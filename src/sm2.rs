@@ -15,7 +15,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod arithmetic;
+mod curve;
 mod error;
 mod id;
 mod kdf;
@@ -49,6 +49,9 @@ pub use signature::Signature;
 pub use ::signature::{Signer, Verifier};
 
 use der::asn1::ObjectIdentifier;
+
+/// Stack that no operation here exceeds, to be wiped after those with secrets.
+const STACK: usize = 12 << 10;
 
 /// The curve's OID, 1.2.156.10197.1.301 (GB/T 33560), as `namedCurve` in key files and certificates.
 pub const CURVE_OID: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.156.10197.1.301");

@@ -1,25 +1,47 @@
 //! SM3, the hash of GB/T 32905-2016 (32-byte digest, 64-byte block), and HMAC and HKDF over it.
-//!
-//! The compression function comes from RustCrypto; these wrappers are the boundary under which a
-//! faster one can be put without changing a caller.
 
-use std::fmt;
+mod hkdf;
+mod hmac;
+
+use std::{fmt, slice};
 
 use digest::block_api::{AlgorithmName, BlockSizeUser};
-use digest::common::KeySizeUser;
 use digest::consts::{U32, U64};
-use digest::{
-    FixedOutput, FixedOutputReset, HashMarker, InvalidLength, Key, MacMarker, Output,
-    OutputSizeUser, Reset, Update,
-};
-use zeroize::ZeroizeOnDrop;
+use digest::{FixedOutput, FixedOutputReset, HashMarker, Output, OutputSizeUser, Reset, Update};
+use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
-use crate::secret::Secret;
+use crate::arch::sm3::Kernel;
+
+pub use hkdf::{HkdfSm3, OutputTooLong};
+pub use hmac::HmacSm3;
+
+#[doc(no_inline)]
+pub use digest::{Digest, KeyInit, Mac};
 
 /// Size of an SM3 digest in bytes.
 pub const DIGEST_LEN: usize = 32;
 
+/// Stack that no operation here exceeds, to be wiped after those with secrets.
+const STACK: usize = 2 << 10;
+
+/// Size of a block in bytes.
+const BLOCK_LEN: usize = 64;
+
+/// The state before the first block (GB/T 32905-2016, 4.1).
+const IV: [u32; 8] = [
+    0x7380_166f,
+    0x4914_b2b9,
+    0x1724_42d7,
+    0xda8a_0600,
+    0xa96f_30bc,
+    0x1631_38aa,
+    0xe38d_ee4d,
+    0xb0fb_0e4e,
+];
+
 /// The SM3 hash (GB/T 32905-2016), used through [`digest::Digest`].
+///
+/// The standard hashes messages of less than 2^61 bytes; this counts on modulo 2^61.
 ///
 /// ```
 /// use shangmi::sm3::{Digest, Sm3};
@@ -27,45 +49,101 @@ pub const DIGEST_LEN: usize = 32;
 /// let digest = Sm3::digest(b"abc"); // GB/T 32905-2016, A.1
 /// assert_eq!(digest[..4], [0x66, 0xc7, 0xf0, 0xf4]);
 /// ```
-#[derive(Clone, Default)]
-pub struct Sm3(::sm3::Sm3);
-
-/// HMAC-SM3 (RFC 2104; GB/T 15852.2), used through [`digest::Mac`]; the tag is 32 bytes and a key
-/// may have any length.
-///
-/// ```
-/// use shangmi::sm3::{HmacSm3, KeyInit, Mac};
-///
-/// let mut mac = HmacSm3::new_from_slice(b"key")?;
-/// mac.update(b"message");
-/// let tag = mac.finalize().into_bytes();
-/// assert_eq!(tag.len(), 32);
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
 #[derive(Clone)]
-pub struct HmacSm3(hmac::Hmac<::sm3::Sm3>);
-
-/// HKDF-SM3 (RFC 5869), keyed with a pseudorandom key.
-///
-/// ```
-/// use shangmi::sm3::HkdfSm3;
-///
-/// let mut okm = [0; 42];
-/// HkdfSm3::extract(Some(b"salt"), b"input key").expand(&[b"info"], &mut okm)?;
-/// # Ok::<(), shangmi::sm3::OutputTooLong>(())
-/// ```
-pub struct HkdfSm3(HmacSm3);
-
-/// HKDF gives at most 255 x 32 bytes (RFC 5869, 2.3); ask for less, or derive more keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputTooLong;
-
-#[doc(no_inline)]
-pub use digest::{Digest, KeyInit, Mac};
+pub struct Sm3 {
+    kernel: Kernel,
+    state: [u32; 8],
+    /// Bytes of the message so far.
+    length: u64,
+    /// The last `length` mod 64 bytes, which do not fill a block yet, and zeros.
+    buffer: [u8; BLOCK_LEN],
+}
 
 /// The SM3 digest of `data`.
 pub fn digest(data: &[u8]) -> [u8; DIGEST_LEN] {
-    Sm3::digest(data).into()
+    let mut digest = [0; DIGEST_LEN];
+    let mut hash = Sm3::default();
+    hash.absorb(data);
+    hash.finish(&mut digest);
+    digest
+}
+
+impl Sm3 {
+    fn with_kernel(kernel: Kernel) -> Self {
+        Self {
+            kernel,
+            state: IV,
+            length: 0,
+            buffer: [0; BLOCK_LEN],
+        }
+    }
+
+    fn absorb(&mut self, mut data: &[u8]) {
+        let buffered = self.buffered();
+        self.length = self.length.wrapping_add(data.len() as u64);
+        if buffered > 0 {
+            let room = &mut self.buffer[buffered..];
+            let Some((head, rest)) = data.split_at_checked(room.len()) else {
+                room[..data.len()].copy_from_slice(data);
+                return;
+            };
+            room.copy_from_slice(head);
+            data = rest;
+            self.compress_buffer();
+        }
+        let (blocks, rest) = data.as_chunks();
+        self.kernel.compress(&mut self.state, blocks);
+        self.buffer[..rest.len()].copy_from_slice(rest);
+    }
+
+    /// Pads the message (5.2) and writes the digest. `self` is then to be reset or dropped.
+    fn finish(&mut self, digest: &mut [u8; DIGEST_LEN]) {
+        self.pad();
+        write_words(&self.state, digest);
+    }
+
+    /// Pads the message (5.2), so that the state is the digest.
+    fn pad(&mut self) {
+        const LENGTH_AT: usize = BLOCK_LEN - size_of::<u64>();
+        let buffered = self.buffered();
+        self.buffer[buffered] = 0x80;
+        if buffered >= LENGTH_AT {
+            self.compress_buffer();
+        }
+        self.buffer[LENGTH_AT..].copy_from_slice(&(self.length << 3).to_be_bytes());
+        self.compress_buffer();
+    }
+
+    fn compress_buffer(&mut self) {
+        let blocks = slice::from_ref(&self.buffer);
+        self.kernel.compress(&mut self.state, blocks);
+        self.buffer = [0; BLOCK_LEN];
+    }
+
+    fn buffered(&self) -> usize {
+        self.length as usize % BLOCK_LEN
+    }
+
+    fn wipe(&mut self) {
+        self.state = [0; 8];
+        self.length = 0;
+        self.buffer = [0; BLOCK_LEN];
+        optimization_barrier(self);
+    }
+}
+
+/// Writes the state as a digest: big-endian.
+fn write_words(state: &[u32; 8], digest: &mut [u8; DIGEST_LEN]) {
+    for (bytes, word) in digest.as_chunks_mut().0.iter_mut().zip(state) {
+        *bytes = word.to_be_bytes();
+    }
+}
+
+impl Default for Sm3 {
+    #[inline]
+    fn default() -> Self {
+        Self::with_kernel(Kernel::choose())
+    }
 }
 
 impl HashMarker for Sm3 {}
@@ -79,26 +157,32 @@ impl BlockSizeUser for Sm3 {
 }
 
 impl Update for Sm3 {
+    #[inline]
     fn update(&mut self, data: &[u8]) {
-        Update::update(&mut self.0, data);
+        self.absorb(data);
     }
 }
 
 impl FixedOutput for Sm3 {
-    fn finalize_into(self, out: &mut Output<Self>) {
-        FixedOutput::finalize_into(self.0, out);
+    #[inline]
+    fn finalize_into(mut self, out: &mut Output<Self>) {
+        self.finish(out.as_mut());
     }
 }
 
 impl Reset for Sm3 {
+    #[inline]
     fn reset(&mut self) {
-        Reset::reset(&mut self.0);
+        self.wipe();
+        self.state = IV;
     }
 }
 
 impl FixedOutputReset for Sm3 {
+    #[inline]
     fn finalize_into_reset(&mut self, out: &mut Output<Self>) {
-        FixedOutputReset::finalize_into_reset(&mut self.0, out);
+        self.finish(out.as_mut());
+        Reset::reset(self);
     }
 }
 
@@ -114,148 +198,126 @@ impl fmt::Debug for Sm3 {
     }
 }
 
+impl Drop for Sm3 {
+    #[inline]
+    fn drop(&mut self) {
+        // What is hashed may be secret. The kernel is none, but then no byte is left as it was.
+        self.kernel = Kernel::Portable;
+        self.wipe();
+    }
+}
+
 impl ZeroizeOnDrop for Sm3 {}
-
-impl MacMarker for HmacSm3 {}
-
-impl OutputSizeUser for HmacSm3 {
-    type OutputSize = U32;
-}
-
-impl KeySizeUser for HmacSm3 {
-    type KeySize = U64;
-}
-
-impl KeyInit for HmacSm3 {
-    fn new(key: &Key<Self>) -> Self {
-        Self(KeyInit::new(key))
-    }
-
-    fn new_from_slice(key: &[u8]) -> Result<Self, InvalidLength> {
-        KeyInit::new_from_slice(key).map(Self)
-    }
-}
-
-impl Update for HmacSm3 {
-    fn update(&mut self, data: &[u8]) {
-        Update::update(&mut self.0, data);
-    }
-}
-
-impl FixedOutput for HmacSm3 {
-    fn finalize_into(self, out: &mut Output<Self>) {
-        FixedOutput::finalize_into(self.0, out);
-    }
-}
-
-impl AlgorithmName for HmacSm3 {
-    fn write_alg_name(f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HmacSm3")
-    }
-}
-
-impl fmt::Debug for HmacSm3 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HmacSm3 { .. }")
-    }
-}
-
-impl ZeroizeOnDrop for HmacSm3 {}
-
-impl HmacSm3 {
-    /// HMAC-SM3 under `key` of any length.
-    pub fn keyed(key: &[u8]) -> Self {
-        match KeyInit::new_from_slice(key) {
-            Ok(mac) => Self(mac),
-            Err(InvalidLength) => unreachable!("RFC 2104, 2: HMAC takes keys of any length"),
-        }
-    }
-
-    /// The tag of the concatenated `parts`, written to the heap only.
-    pub fn tag(mut self, parts: &[&[u8]]) -> Secret<DIGEST_LEN> {
-        for part in parts {
-            Update::update(&mut self.0, part);
-        }
-        let mut tag = Secret::<DIGEST_LEN>::zeroed();
-        FixedOutput::finalize_into(self.0, tag.as_mut_bytes().into());
-        tag
-    }
-}
-
-impl HkdfSm3 {
-    /// HKDF-Extract (RFC 5869, 2.2). Without a salt, 32 zero bytes are used.
-    pub fn extract(salt: Option<&[u8]>, input_key: &[u8]) -> Self {
-        let salt = salt.unwrap_or(&[0; DIGEST_LEN]);
-        Self::from_prk(HmacSm3::keyed(salt).tag(&[input_key]).as_bytes())
-    }
-
-    /// Uses `prk` as the pseudorandom key, which RFC 5869 wants to be at least 32 bytes long.
-    pub fn from_prk(prk: &[u8]) -> Self {
-        Self(HmacSm3::keyed(prk))
-    }
-
-    /// HKDF-Expand (RFC 5869, 2.3) with the concatenation of `info`, filling `okm`.
-    ///
-    /// # Errors
-    /// [`OutputTooLong`] if `okm` is longer than 8,160 bytes; `okm` is then unchanged.
-    pub fn expand(&self, info: &[&[u8]], okm: &mut [u8]) -> Result<(), OutputTooLong> {
-        if okm.len() > 255 * DIGEST_LEN {
-            return Err(OutputTooLong);
-        }
-        let mut previous: Option<Secret<DIGEST_LEN>> = None;
-        for (chunk, counter) in okm.chunks_mut(DIGEST_LEN).zip(1u8..=255) {
-            let mut mac = self.0.clone();
-            if let Some(block) = &previous {
-                Update::update(&mut mac, block.as_bytes());
-            }
-            for part in info {
-                Update::update(&mut mac, part);
-            }
-            let block = mac.tag(&[&[counter]]);
-            chunk.copy_from_slice(&block.as_bytes()[..chunk.len()]);
-            previous = Some(block);
-        }
-        Ok(())
-    }
-}
-
-impl fmt::Debug for HkdfSm3 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HkdfSm3 { .. }")
-    }
-}
-
-impl fmt::Display for OutputTooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HKDF-SM3 gives at most 8160 bytes for one key; ask for less")
-    }
-}
-
-impl std::error::Error for OutputTooLong {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use digest::common::hazmat::SerializableState;
+    use sm3::block_api::Sm3Core;
+    use sm3::digest::block_api::{Buffer, FixedOutputCore};
 
-    #[test]
-    fn hkdf_refuses_more_than_255_blocks() {
-        let hkdf = HkdfSm3::from_prk(&[7; 32]);
-        assert_eq!(hkdf.expand(&[], &mut [0; 8160]), Ok(()));
-        assert_eq!(hkdf.expand(&[], &mut [0; 8161]), Err(OutputTooLong));
+    /// Bytes without a pattern, the same in every run.
+    fn message(len: usize) -> Vec<u8> {
+        let mut x = 0x9e37_79b9_u32;
+        let mut next = || {
+            x ^= x << 13;
+            x ^= x >> 17;
+            x ^= x << 5;
+            (x >> 24) as u8
+        };
+        std::iter::repeat_with(&mut next).take(len).collect()
+    }
+
+    fn oracle(data: &[u8]) -> [u8; 32] {
+        ::sm3::Sm3::digest(data).into()
+    }
+
+    fn finished(mut hash: Sm3) -> [u8; 32] {
+        let mut digest = [0; 32];
+        hash.finish(&mut digest);
+        digest
     }
 
     #[test]
-    fn hkdf_agrees_with_the_hkdf_crate() {
-        for len in [0, 1, 31, 32, 33, 64, 100, 8160] {
-            let (mut ours, mut theirs) = (vec![0; len], vec![0; len]);
-            HkdfSm3::extract(None, b"ikm")
-                .expand(&[b"in", b"fo"], &mut ours)
-                .unwrap();
-            hkdf::Hkdf::<::sm3::Sm3>::new(None, b"ikm")
-                .expand(b"info", &mut theirs)
-                .unwrap();
-            assert_eq!(ours, theirs, "{len} bytes");
+    fn every_length_agrees_with_rustcrypto() {
+        let message = message(1100);
+        for kernel in Kernel::all() {
+            for len in 0..=message.len() {
+                let mut hash = Sm3::with_kernel(kernel);
+                hash.absorb(&message[..len]);
+                let digest = finished(hash);
+                assert_eq!(digest, oracle(&message[..len]), "{kernel:?}, {len} bytes");
+            }
         }
+    }
+
+    #[test]
+    fn pieces_give_the_digest_of_the_whole() {
+        for kernel in Kernel::all() {
+            for len in [63, 64, 65, 119, 120, 128, 129, 200] {
+                let message = message(len);
+                let expected = oracle(&message);
+                for first in 0..=len {
+                    for second in first..=len {
+                        let mut hash = Sm3::with_kernel(kernel);
+                        hash.absorb(&message[..first]);
+                        hash.absorb(&message[first..second]);
+                        hash.absorb(&message[second..]);
+                        let digest = finished(hash);
+                        assert_eq!(digest, expected, "{kernel:?}, {first}, {second}, {len}");
+                    }
+                }
+            }
+        }
+    }
+
+    /// Both hashes continue a message of `before` bytes, as if they had absorbed it.
+    fn continued(before: u64, tail: &[u8]) -> ([u8; 32], [u8; 32]) {
+        assert_eq!(before % 64, 0);
+        let state = [7; 8];
+        let mut serialized = [0; 40];
+        for (bytes, word) in serialized.chunks_exact_mut(4).zip(state) {
+            bytes.copy_from_slice(&u32::to_le_bytes(word));
+        }
+        serialized[32..].copy_from_slice(&(before / 64).to_le_bytes());
+        let mut theirs = Sm3Core::deserialize(&serialized.into()).unwrap();
+        let mut expected = Output::<Sm3Core>::default();
+        theirs.finalize_fixed_core(&mut Buffer::<Sm3Core>::new(tail), &mut expected);
+
+        let mut ours = Sm3::with_kernel(Kernel::choose());
+        ours.state = state;
+        ours.length = before;
+        ours.absorb(tail);
+        (finished(ours), expected.into())
+    }
+
+    #[test]
+    fn the_length_has_64_bits() {
+        // Bit counts around 2^32, where a 32-bit count would wrap, and the last below 2^64.
+        for before in [1 << 29, (1 << 29) - 64, 1 << 32, 1 << 60, (1 << 61) - 64] {
+            for tail in [0, 1, 55, 56, 63] {
+                let (ours, expected) = continued(before, &message(tail));
+                assert_eq!(ours, expected, "{before} + {tail} bytes");
+            }
+        }
+    }
+
+    #[test]
+    fn beyond_the_standards_length_the_count_wraps() {
+        let (mut past, mut short) = (Sm3::default(), Sm3::default());
+        past.length = 1 << 61;
+        past.absorb(b"abc");
+        short.absorb(b"abc");
+        assert_eq!(finished(past), finished(short));
+    }
+
+    #[test]
+    fn a_clone_goes_its_own_way() {
+        let mut hash = Sm3::new_with_prefix(b"ab");
+        let fork = hash.clone();
+        Digest::update(&mut hash, b"c");
+        assert_eq!(<[u8; 32]>::from(hash.finalize()), digest(b"abc"));
+        assert_eq!(<[u8; 32]>::from(fork.finalize()), digest(b"ab"));
     }
 
     #[test]
@@ -263,6 +325,8 @@ mod tests {
         let mut hash = Sm3::new();
         Digest::update(&mut hash, b"something else");
         Digest::reset(&mut hash);
+        Digest::update(&mut hash, b"abc");
+        assert_eq!(<[u8; 32]>::from(hash.finalize_reset()), digest(b"abc"));
         Digest::update(&mut hash, b"abc");
         assert_eq!(<[u8; 32]>::from(hash.finalize()), digest(b"abc"));
     }

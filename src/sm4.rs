@@ -32,6 +32,9 @@ pub const NONCE_LEN: usize = 12;
 /// Size of a GCM and CCM tag in bytes (RFC 8998, 2.1).
 pub const TAG_LEN: usize = 16;
 
+/// Stack that no operation here exceeds, to be wiped after it.
+const STACK: usize = 4 << 10;
+
 /// The blocks that a mode hands to a kernel at once: as many as the widest one encrypts at once.
 type AtOnce = U64;
 

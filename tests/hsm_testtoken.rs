@@ -1,5 +1,5 @@
 //! Keys in the test token: a PKCS#11 module with Luna's SM2 numbers and another implementation of
-//! the signature, RustCrypto's, whose point arithmetic is today ours too.
+//! SM2, RustCrypto's.
 #![cfg(all(feature = "pkcs11", feature = "rustls"))]
 #![allow(clippy::unwrap_used, clippy::panic)]
 

@@ -1,11 +1,16 @@
-//! Whole TLS handshakes in memory, both ends on one thread: what `./figures` measures.
+//! Whole TLS connections in memory, both ends on one thread: what `./figures` measures.
 
 use std::error::Error;
-use std::io;
+use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use rcgen::{ExtendedKeyUsagePurpose, KeyUsagePurpose};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, ClientConnection, ConnectionCommon, RootCertStore};
 use rustls::{ServerConfig, ServerConnection};
@@ -40,16 +45,18 @@ pub fn sm() -> Result<Ends> {
             key,
         )?)
     };
-    let root = ca.certificate().to_der().into();
-    ends(
-        tls13::strict(),
-        root,
-        issue(Leaf::server(NAME))?,
-        issue(Leaf::client("client"))?,
-    )
+    let roots = roots(ca.certificate().to_der().into())?;
+    let provider = Arc::new(tls13::strict());
+    let verifiers = Verifiers {
+        server: tls13::server_verifier(roots.clone(), &provider)?,
+        client: tls13::client_verifier(roots, &provider)?,
+    };
+    let (server, client) = (issue(Leaf::server(NAME))?, issue(Leaf::client("client"))?);
+    ends(provider, verifiers, server, client)
 }
 
-/// The mainstream yardstick: aws-lc-rs with P-256 certificates, AES-128-GCM and secp256r1.
+/// The mainstream yardstick: aws-lc-rs with P-256 certificates, AES-128-GCM and secp256r1, and
+/// rustls's own verifiers. The certificates have the extensions that ours have.
 pub fn p256_aws_lc() -> Result<Ends> {
     use rustls::crypto::aws_lc_rs::{self, cipher_suite, kx_group};
     let provider = CryptoProvider {
@@ -59,51 +66,100 @@ pub fn p256_aws_lc() -> Result<Ends> {
     };
     let mut params = rcgen::CertificateParams::default();
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca_key = rcgen::KeyPair::generate()?;
     let root = params.self_signed(&ca_key)?;
     let issuer = rcgen::Issuer::new(params, ca_key);
-    let issue = || -> Result<Arc<CertifiedKey>> {
+    let issue = |purpose| -> Result<Arc<CertifiedKey>> {
         let key = rcgen::KeyPair::generate()?;
-        let leaf = rcgen::CertificateParams::new([NAME.to_owned()])?.signed_by(&key, &issuer)?;
+        let mut params = rcgen::CertificateParams::new([NAME.to_owned()])?;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = vec![purpose];
+        params.use_authority_key_identifier_extension = true;
+        let leaf = params.signed_by(&key, &issuer)?;
         let key = PrivateKeyDer::try_from(key.serialize_der())?;
         let key = aws_lc_rs::sign::any_supported_type(&key)?;
         Ok(Arc::new(CertifiedKey::new(vec![leaf.der().clone()], key)))
     };
-    ends(provider, root.der().clone(), issue()?, issue()?)
+
+    let roots = roots(root.der().clone())?;
+    let provider = Arc::new(provider);
+    let server = WebPkiServerVerifier::builder_with_provider(roots.clone(), provider.clone());
+    let client = WebPkiClientVerifier::builder_with_provider(roots, provider.clone());
+    let verifiers = Verifiers {
+        server: server.build()?,
+        client: client.build()?,
+    };
+    let server = issue(ExtendedKeyUsagePurpose::ServerAuth)?;
+    let client = issue(ExtendedKeyUsagePurpose::ClientAuth)?;
+    ends(provider, verifiers, server, client)
 }
 
 /// One full handshake with both ends authenticated.
 pub fn mutual_handshake(ends: &Ends) -> Result<()> {
-    let mut client = ClientConnection::new(ends.client.clone(), ServerName::try_from(NAME)?)?;
-    let mut server = ServerConnection::new(ends.server.clone())?;
-    while client.is_handshaking() || server.is_handshaking() {
-        carry(&mut client, &mut server)?;
-        carry(&mut server, &mut client)?;
+    Transfer::new(ends).map(|_| ())
+}
+
+/// A connection on which both ends are authenticated, to send data through.
+pub struct Transfer {
+    client: ClientConnection,
+    server: ServerConnection,
+    wire: Vec<u8>,
+}
+
+impl Transfer {
+    /// Shakes hands.
+    pub fn new(ends: &Ends) -> Result<Self> {
+        let name = ServerName::try_from(NAME)?;
+        let mut client = ClientConnection::new(ends.client.clone(), name)?;
+        let mut server = ServerConnection::new(ends.server.clone())?;
+        let mut wire = Vec::new();
+        while client.is_handshaking() || server.is_handshaking() {
+            carry(&mut client, &mut server, &mut wire)?;
+            carry(&mut server, &mut client, &mut wire)?;
+        }
+        match server.peer_certificates() {
+            Some([_, ..]) => {}
+            _ => return Err("the client was not authenticated".into()),
+        }
+        Ok(Self {
+            client,
+            server,
+            wire,
+        })
     }
-    match server.peer_certificates() {
-        Some([_, ..]) => Ok(()),
-        _ => Err("the client was not authenticated".into()),
+
+    /// Sends `data` from client to server, where it fills `received`.
+    pub fn record(&mut self, data: &[u8], received: &mut [u8]) -> Result<()> {
+        self.client.writer().write_all(data)?;
+        carry(&mut self.client, &mut self.server, &mut self.wire)?;
+        Ok(self.server.reader().read_exact(received)?)
     }
 }
 
+struct Verifiers {
+    server: Arc<dyn ServerCertVerifier>,
+    client: Arc<dyn ClientCertVerifier>,
+}
+
+fn roots(root: CertificateDer<'static>) -> Result<Arc<RootCertStore>> {
+    let mut roots = RootCertStore::empty();
+    roots.add(root)?;
+    Ok(Arc::new(roots))
+}
+
 fn ends(
-    provider: CryptoProvider,
-    root: CertificateDer<'static>,
+    provider: Arc<CryptoProvider>,
+    verifiers: Verifiers,
     server: Arc<CertifiedKey>,
     client: Arc<CertifiedKey>,
 ) -> Result<Ends> {
-    let provider = Arc::new(provider);
-    let mut roots = RootCertStore::empty();
-    roots.add(root)?;
-    let roots = Arc::new(roots);
-
-    let verifier = tls13::server_verifier(roots.clone(), &provider)?;
-    let mut client_config = tls13::client_config(provider.clone(), verifier)?
+    let mut client_config = tls13::client_config(provider.clone(), verifiers.server)?
         .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(client)));
     client_config.resumption = rustls::client::Resumption::disabled();
-    let mut server_config = ServerConfig::builder_with_provider(provider.clone())
+    let mut server_config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_client_cert_verifier(tls13::client_verifier(roots, &provider)?)
+        .with_client_cert_verifier(verifiers.client)
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(server)));
     server_config.send_tls13_tickets = 0;
     Ok(Ends {
@@ -112,10 +168,15 @@ fn ends(
     })
 }
 
-fn carry<A, B>(from: &mut ConnectionCommon<A>, to: &mut ConnectionCommon<B>) -> Result<()> {
-    let mut wire = Vec::new();
+/// Moves what one end wants to send to the other, through `wire`.
+fn carry<A, B>(
+    from: &mut ConnectionCommon<A>,
+    to: &mut ConnectionCommon<B>,
+    wire: &mut Vec<u8>,
+) -> Result<()> {
+    wire.clear();
     while from.wants_write() {
-        from.write_tls(&mut wire)?;
+        from.write_tls(wire)?;
     }
     let mut wire = io::Cursor::new(wire);
     while (wire.position() as usize) < wire.get_ref().len() {

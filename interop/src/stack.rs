@@ -10,15 +10,40 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The scripted peer, which is compiled against each stack.
-const PEER_DIR: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/peer");
+/// The scripted peer.
+const PEER: Program = Program {
+    name: "peer",
+    files: &["peer/peer.c", "peer/chain.c"],
+    optimise: "-O1",
+    text: concat!(
+        include_str!("../peer/peer.h"),
+        include_str!("../peer/peer.c"),
+        include_str!("../peer/chain.c"),
+    ),
+};
 
-/// Its sources, as the stamp of a built one.
-const PEER_SOURCE: &str = concat!(
-    include_str!("../peer/peer.h"),
-    include_str!("../peer/peer.c"),
-    include_str!("../peer/chain.c"),
-);
+/// What the benchmark drives.
+const BENCH: Program = Program {
+    name: "bench",
+    files: &["bench/bench.c", "bench/crypto.c", "bench/tls.c"],
+    optimise: "-O2",
+    text: concat!(
+        include_str!("../bench/bench.h"),
+        include_str!("../bench/bench.c"),
+        include_str!("../bench/crypto.c"),
+        include_str!("../bench/tls.c"),
+    ),
+};
+
+/// A program of ours in C, compiled against each stack.
+struct Program {
+    name: &'static str,
+    /// Its sources, below this package.
+    files: &'static [&'static str],
+    optimise: &'static str,
+    /// All that it is made of, as the stamp of a built one.
+    text: &'static str,
+}
 
 /// What both stacks are configured without: nothing of it takes part in a TLS connection here.
 const COMMON_OPTIONS: [&str; 8] = [
@@ -50,6 +75,18 @@ impl Stack {
     /// # Errors
     /// When a source is unusable or a build step fails; the step's log is named.
     pub fn peer(self) -> Result<PathBuf, Error> {
+        self.program(&PEER)
+    }
+
+    /// The path of the benchmark's driver for this stack; builds what is missing (minutes at first).
+    ///
+    /// # Errors
+    /// As [`peer`](Self::peer).
+    pub fn bench(self) -> Result<PathBuf, Error> {
+        self.program(&BENCH)
+    }
+
+    fn program(self, program: &Program) -> Result<PathBuf, Error> {
         let root = peers_dir();
         create_dir(&root)?;
 
@@ -60,7 +97,7 @@ impl Stack {
 
         let tree = root.join(self.to_string());
         self.build_libraries(&tree)?;
-        self.build_peer(&tree)
+        self.build_program(&tree, program)
     }
 
     fn build_libraries(self, tree: &Path) -> Result<(), Error> {
@@ -96,30 +133,32 @@ impl Stack {
         write(&stamp, &options)
     }
 
-    fn build_peer(self, tree: &Path) -> Result<PathBuf, Error> {
-        let executable = tree.join("peer");
-        let stamp = tree.join("peer.stamp");
-        if fs::read_to_string(&stamp).is_ok_and(|built| built == PEER_SOURCE) {
+    fn build_program(self, tree: &Path, program: &Program) -> Result<PathBuf, Error> {
+        let executable = tree.join(program.name);
+        let stamp = executable.with_extension("stamp");
+        if fs::read_to_string(&stamp).is_ok_and(|built| built == program.text) {
             return Ok(executable);
         }
 
         let compiler = std::env::var_os("CC").unwrap_or_else(|| "cc".into());
         run(
             Command::new(compiler)
-                .args(["-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror"])
+                .args(["-std=gnu11", program.optimise])
+                .args(["-Wall", "-Wextra", "-Werror"])
                 .arg("-I")
                 .arg(tree.join("include"))
                 .arg("-I")
                 .arg(self.source().join("include"))
-                .args(["peer.c", "chain.c"].map(|file| Path::new(PEER_DIR).join(file)))
+                .current_dir(env!("CARGO_MANIFEST_DIR"))
+                .args(program.files)
                 .arg("-o")
                 .arg(&executable)
                 .arg(tree.join("libssl.a"))
                 .arg(tree.join("libcrypto.a"))
                 .args(["-lpthread", "-ldl"]),
-            &tree.join("peer.log"),
+            &executable.with_extension("log"),
         )?;
-        write(&stamp, PEER_SOURCE)?;
+        write(&stamp, program.text)?;
         Ok(executable)
     }
 
@@ -236,7 +275,7 @@ mod tests {
 
     #[test]
     fn the_target_directory_does_not_depend_on_where_we_run() {
-        let root = Path::new(PEER_DIR).ancestors().nth(2).unwrap();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         assert!(root.join("Cargo.lock").is_file());
         assert_eq!(target_dir_named(None), root.join("target"));
         assert_eq!(target_dir_named(Some("a/b".into())), root.join("a/b"));

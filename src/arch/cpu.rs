@@ -22,7 +22,6 @@ pub(crate) const NAMES: &[&str] = &[
     "gfni",
     "avx512",
     "bmi2",
-    "adx",
 ];
 
 /// The names that `SHANGMI_CPU_DISABLE` takes: there are none but on x86-64.
@@ -44,7 +43,10 @@ macro_rules! tokens {
                 pub(crate) fn check() -> Option<Self> {
                     static FOUND: OnceLock<bool> = OnceLock::new();
                     let found = FOUND.get_or_init(|| {
-                        $($(std::arch::is_x86_feature_detected!($feature))&&+ && !disabled($name))&&+
+                        $(
+                            $(std::arch::is_x86_feature_detected!($feature))&&+
+                                && !disabled($name)
+                        )&&+
                     });
                     found.then_some(Self(()))
                 }
@@ -69,16 +71,12 @@ tokens! {
     GfniAvx512: "ssse3" = ["ssse3"], "pclmulqdq" = ["pclmulqdq"], "avx" = ["avx"],
         "avx2" = ["avx2"], "vpclmulqdq" = ["vpclmulqdq"], "gfni" = ["gfni"],
         "avx512" = ["avx512f", "avx512bw", "avx512vl", "avx512dq"];
+    /// 128-bit vectors in AVX's encoding of three operands.
+    Avx: "avx" = ["avx"];
     /// 256-bit integer vectors.
     Avx2: "avx" = ["avx"], "avx2" = ["avx2"];
-    /// Any AVX: the vector registers to wipe are 256 bits wide.
-    Avx: "avx" = ["avx"];
-    /// AVX-512: there are 32 vector registers to wipe, 512 bits wide.
-    Avx512: "avx" = ["avx"], "avx2" = ["avx2"], "avx512" = ["avx512f"];
     /// Rotations and AND-NOT without flags (RORX, ANDN), and MULX.
     Bmi2: "bmi2" = ["bmi1", "bmi2"];
-    /// Two independent carry chains (ADCX, ADOX) beside MULX.
-    Adx: "bmi2" = ["bmi1", "bmi2"], "adx" = ["adx"], "avx2" = ["avx", "avx2"];
 }
 
 /// Whether `SHANGMI_CPU_DISABLE` names these instructions.

@@ -12,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 #[cfg(target_arch = "x86_64")]
 use super::cpu::{AesAvx, GfniAvx2, GfniAvx512, VaesAvx2};
 use super::portable as leaves;
+use super::wipe::leaving;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64;
 #[cfg(all(test, target_arch = "x86_64"))]
@@ -129,7 +130,8 @@ fn as_bytes<'i, 'o>(blocks: Blocks<'i, 'o>) -> InOutBuf<'i, 'o, u8> {
 macro_rules! on {
     ($kernel:expr, $function:ident($($argument:expr),*), $portable:expr) => {
         match $kernel {
-            // SAFETY: the token shows that the processor has what the functions of its module enable.
+            // SAFETY: each token shows that the processor has what the functions of its module
+            // enable.
             #[cfg(target_arch = "x86_64")]
             Kernel::GfniAvx512(token) => unsafe {
                 x86_64::sm4::gfni_avx512::$function(token, $($argument),*)
@@ -149,7 +151,8 @@ macro_rules! on {
             Kernel::AesAvx(token) => unsafe {
                 x86_64::sm4::aes_avx::$function(token, $($argument),*)
             },
-            Kernel::Portable => $portable,
+            // Its bit planes take more of the stack than the other kernels' registers.
+            Kernel::Portable => leaving::<{ 8 << 10 }, _>(|| $portable),
             // SAFETY: as above.
             #[cfg(all(test, target_arch = "x86_64"))]
             Kernel::EmulatedVaes(token) => unsafe {

@@ -1,5 +1,9 @@
 //! Kernels for x86-64.
 
 pub(crate) mod ghash;
+pub(super) mod invert;
+pub(super) mod sm2;
+pub(super) mod sm3;
 pub(crate) mod sm4;
-pub(in crate::arch) mod vector;
+pub(super) mod vector;
+pub(super) mod wipe;

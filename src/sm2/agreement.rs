@@ -6,10 +6,11 @@ use std::fmt;
 use digest::Digest;
 use zeroize::Zeroizing;
 
-use super::arithmetic::{Scalar, reduce};
+use super::curve::{Factor, Scalar};
 use super::id::z_value;
 use super::kdf::kdf;
-use super::{Error, PublicKey, SecretKey};
+use super::{Error, PublicKey, STACK, SecretKey};
+use crate::arch::wipe::leaving;
 use crate::secret::SecretBytes;
 use crate::sm3::Sm3;
 
@@ -87,48 +88,52 @@ impl Agree for SecretKey {
         if key_len == 0 {
             return Err(Error::KeyLength);
         }
-        // t = d + x1' r, and the common point is [t](P + [x2']R); the cofactor is 1.
-        let x_own = truncated_x(ephemeral.public_key());
-        let t = Zeroizing::new(*self.scalar() + x_own * ephemeral.scalar());
-        let common = peer
-            .public
-            .point()
-            .add_mul(&truncated_x(peer.ephemeral), peer.ephemeral.point())
-            .and_then(|point| point.mul(&t))
-            .ok_or(Error::AgreementFailed)?
-            .secret_coordinates();
+        leaving::<STACK, _>(|| {
+            // t = d + x1' r, and the common point is [t](P + [x2']R); the cofactor is 1.
+            let x_own = Factor::new(&truncated_x(ephemeral.public_key()));
+            let product = Zeroizing::new(x_own.times(ephemeral.scalar()));
+            let t = Zeroizing::new(*self.scalar() + *product);
+            let common = peer
+                .ephemeral
+                .point()
+                .mul(&truncated_x(peer.ephemeral))
+                .and_then(|point| peer.public.point().add(&point))
+                .and_then(|point| point.mul(&t))
+                .ok_or(Error::AgreementFailed)?
+                .secret_coordinates();
 
-        let own = (z_value(own_id, self.public_key())?, ephemeral.public_key());
-        let other = (z_value(peer.id, peer.public)?, peer.ephemeral);
-        let (a, b) = match role {
-            Role::Initiator => (own, other),
-            Role::Responder => (other, own),
-        };
-        let mut key = SecretBytes::zeroed(key_len);
-        kdf(&[common.as_bytes(), &a.0, &b.0], key.as_mut_bytes());
+            let own = (z_value(own_id, self.public_key())?, ephemeral.public_key());
+            let other = (z_value(peer.id, peer.public)?, peer.ephemeral);
+            let (a, b) = match role {
+                Role::Initiator => (own, other),
+                Role::Responder => (other, own),
+            };
+            let mut key = SecretBytes::zeroed(key_len);
+            kdf(&[common.as_bytes(), &a.0, &b.0], key.as_mut_bytes());
 
-        let (x, y) = common.as_bytes().split_at(32);
-        let inner = Zeroizing::new(<[u8; 32]>::from(
-            Sm3::new()
-                .chain_update(x)
-                .chain_update(a.0)
-                .chain_update(b.0)
-                .chain_update(&a.1.as_sec1()[1..])
-                .chain_update(&b.1.as_sec1()[1..])
-                .finalize(),
-        ));
-        let confirmation = |prefix: u8| {
-            Sm3::new()
-                .chain_update([prefix])
-                .chain_update(y)
-                .chain_update(*inner)
-                .finalize()
-                .into()
-        };
-        Ok(Agreement {
-            key,
-            from_responder: confirmation(2),
-            from_initiator: confirmation(3),
+            let (x, y) = common.as_bytes().split_at(32);
+            let inner = Zeroizing::new(<[u8; 32]>::from(
+                Sm3::new()
+                    .chain_update(x)
+                    .chain_update(a.0)
+                    .chain_update(b.0)
+                    .chain_update(&a.1.as_sec1()[1..])
+                    .chain_update(&b.1.as_sec1()[1..])
+                    .finalize(),
+            ));
+            let confirmation = |prefix: u8| {
+                Sm3::new()
+                    .chain_update([prefix])
+                    .chain_update(y)
+                    .chain_update(*inner)
+                    .finalize()
+                    .into()
+            };
+            Ok(Agreement {
+                key,
+                from_responder: confirmation(2),
+                from_initiator: confirmation(3),
+            })
         })
     }
 }
@@ -138,7 +143,7 @@ fn truncated_x(key: &PublicKey) -> Scalar {
     let mut x = [0; 32];
     x[16..].copy_from_slice(&key.as_sec1()[17..33]);
     x[16] |= 0x80;
-    reduce(&x)
+    Scalar::reduce(&x)
 }
 
 impl fmt::Debug for Agreement {

@@ -7,9 +7,11 @@ use rand_core::TryCryptoRng;
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
-use super::arithmetic::{Point, Scalar, nonzero_scalar};
+use super::curve::{Point, Scalar};
 use super::kdf::kdf;
-use super::{Error, PublicKey, SecretKey};
+use super::{Error, PublicKey, STACK, SecretKey};
+use crate::arch::ct::declassify;
+use crate::arch::wipe::leaving;
 use crate::secret::{Secret, SecretBytes};
 use crate::sm3::Sm3;
 
@@ -55,17 +57,19 @@ pub fn encrypt<R: TryCryptoRng + ?Sized>(
     rng: &mut R,
 ) -> Result<Vec<u8>, Error> {
     check_length(plaintext)?;
-    let mut candidate = Secret::<32>::zeroed();
-    loop {
-        rng.try_fill_bytes(candidate.as_mut_bytes())
-            .map_err(|_| Error::Random)?;
-        let Some(k) = nonzero_scalar(candidate.as_bytes()).map(Zeroizing::new) else {
-            continue;
-        };
-        if let Some(ciphertext) = encrypt_with(key, plaintext, &k, format) {
-            return Ok(ciphertext);
+    leaving::<STACK, _>(|| {
+        let mut candidate = Secret::<32>::zeroed();
+        loop {
+            rng.try_fill_bytes(candidate.as_mut_bytes())
+                .map_err(|_| Error::Random)?;
+            let Some(k) = Scalar::nonzero(candidate.as_bytes()).map(Zeroizing::new) else {
+                continue;
+            };
+            if let Some(ciphertext) = encrypt_with(key, plaintext, &k, format) {
+                return Ok(ciphertext);
+            }
         }
-    }
+    })
 }
 
 /// Encrypts with the nonce `k`, 32 big-endian bytes: for known-answer tests.
@@ -80,23 +84,28 @@ pub fn encrypt_with_nonce(
     format: Format,
 ) -> Result<Vec<u8>, Error> {
     check_length(plaintext)?;
-    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::UnusableNonce)?);
-    encrypt_with(key, plaintext, &k, format).ok_or(Error::UnusableNonce)
+    leaving::<STACK, _>(|| {
+        let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
+        encrypt_with(key, plaintext, &k, format).ok_or(Error::UnusableNonce)
+    })
 }
 
 impl Decrypt for SecretKey {
     fn decrypt(&self, ciphertext: &[u8], format: Format) -> Result<SecretBytes, Error> {
-        let (c1, c3, c2) = split(ciphertext, format).ok_or(Error::InvalidCiphertext)?;
-        let shared = c1
-            .mul(self.scalar())
-            .ok_or(Error::InvalidCiphertext)?
-            .secret_coordinates();
-        let (text, masked) = mask(&shared, c2);
-        // One answer for both reasons, and after the same work (GB/T 32918.4, 7.1 B4 and B6).
-        match bool::from(masked & check_value(&shared, &text).ct_eq(c3)) {
-            true => Ok(text),
-            false => Err(Error::InvalidCiphertext),
-        }
+        leaving::<STACK, _>(|| {
+            let (c1, c3, c2) = split(ciphertext, format).ok_or(Error::InvalidCiphertext)?;
+            let shared = c1
+                .mul(self.scalar())
+                .ok_or(Error::InvalidCiphertext)?
+                .secret_coordinates();
+            let (text, masked) = mask(&shared, c2);
+            // One answer for both reasons, and after the same work (GB/T 32918.4, 7.1 B4 and B6).
+            let right = masked & check_value(&shared, &text).ct_eq(c3);
+            match declassify(bool::from(right)) {
+                true => Ok(text),
+                false => Err(Error::InvalidCiphertext),
+            }
+        })
     }
 }
 
@@ -109,10 +118,11 @@ fn check_length(plaintext: &[u8]) -> Result<(), Error> {
 
 /// One attempt with the nonce k; `None` if the standard wants another one.
 fn encrypt_with(key: &PublicKey, plaintext: &[u8], k: &Scalar, format: Format) -> Option<Vec<u8>> {
-    let c1 = Point::mul_base(k)?.to_sec1();
+    let c1 = declassify(Point::mul_base(k)?).to_sec1();
     let shared = key.point().mul(k)?.secret_coordinates();
     let (c2, masked) = mask(&shared, plaintext);
-    bool::from(masked).then(|| join(&c1, &check_value(&shared, plaintext), &c2, format))
+    // If not masked, the nonce is drawn again.
+    declassify(bool::from(masked)).then(|| join(&c1, &check_value(&shared, plaintext), &c2, format))
 }
 
 /// `data` xor KDF(x2 || y2), and whether that KDF gave anything but zeros, which mask nothing.

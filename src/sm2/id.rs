@@ -2,7 +2,7 @@
 
 use digest::Digest;
 
-use super::arithmetic::CURVE_PARAMETERS;
+use super::curve::CURVE_PARAMETERS;
 use super::{Error, PublicKey};
 use crate::sm3::Sm3;
 

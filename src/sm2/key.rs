@@ -1,19 +1,23 @@
 //! Private and public keys.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use rand_core::TryCryptoRng;
-use subtle::ConstantTimeEq;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::Error;
-use super::arithmetic::{Point, Scalar, inverse_of_one_plus, nonzero_scalar};
+use super::curve::{Point, Scalar};
+use super::sign::SigningSecrets;
+use super::{Error, STACK};
+use crate::arch::ct::declassify;
+use crate::arch::wipe::leaving;
 use crate::secret::Secret;
 
 /// An SM2 private key, an integer d in 1..=n-2, with its public key. It is wiped when dropped.
 pub struct SecretKey {
     // Boxed, so that moving the key leaves no copy behind.
     scalar: Box<Zeroizing<Scalar>>,
+    signing: OnceLock<Box<SigningSecrets>>,
     public: PublicKey,
 }
 
@@ -30,15 +34,17 @@ impl SecretKey {
     /// # Errors
     /// [`Error::Random`] if `rng` fails.
     pub fn generate<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<Self, Error> {
-        let mut candidate = Secret::<32>::zeroed();
-        loop {
-            rng.try_fill_bytes(candidate.as_mut_bytes())
-                .map_err(|_| Error::Random)?;
-            // Out of range with a chance of 2^-32; what is thrown away tells nothing of what stays.
-            if let Ok(key) = Self::from_bytes(candidate.as_bytes()) {
-                return Ok(key);
+        leaving::<STACK, _>(|| {
+            let mut candidate = Secret::<32>::zeroed();
+            loop {
+                rng.try_fill_bytes(candidate.as_mut_bytes())
+                    .map_err(|_| Error::Random)?;
+                // Out of range with a chance of 2^-32; what is thrown away tells nothing of what stays.
+                if let Ok(key) = Self::from_bytes(candidate.as_bytes()) {
+                    return Ok(key);
+                }
             }
-        }
+        })
     }
 
     /// Reads d as 32 big-endian bytes.
@@ -46,23 +52,28 @@ impl SecretKey {
     /// # Errors
     /// [`Error::InvalidSecretKey`] if d is not in 1..=n-2 (GB/T 32918.1, 6.1).
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Error> {
-        let scalar = nonzero_scalar(bytes).map(|d| Box::new(Zeroizing::new(d)));
-        let scalar = scalar.ok_or(Error::InvalidSecretKey)?;
-        // d = n - 1 has no (1 + d)^-1: it can never sign.
-        if bool::from((Scalar::ONE + **scalar).ct_eq(&Scalar::ZERO)) {
-            return Err(Error::InvalidSecretKey);
-        }
-        let point = Point::mul_base(&scalar).ok_or(Error::InvalidSecretKey)?;
-        Ok(Self {
-            scalar,
-            public: point.into(),
+        leaving::<STACK, _>(|| {
+            let scalar = Scalar::nonzero(bytes).map(|d| Box::new(Zeroizing::new(d)));
+            let scalar = scalar.ok_or(Error::InvalidSecretKey)?;
+            // d = n - 1 has no (1 + d)^-1: it can never sign.
+            if Zeroizing::new(Scalar::ONE + **scalar).is_zero() {
+                return Err(Error::InvalidSecretKey);
+            }
+            let point = declassify(Point::mul_base(&scalar).ok_or(Error::InvalidSecretKey)?);
+            Ok(Self {
+                scalar,
+                signing: OnceLock::new(),
+                public: point.into(),
+            })
         })
     }
 
     /// d as 32 big-endian bytes.
     pub fn to_bytes(&self) -> Secret<32> {
-        let bytes = Zeroizing::new(<[u8; 32]>::from(self.scalar.to_bytes()));
-        Secret::copy_of(&bytes)
+        leaving::<STACK, _>(|| {
+            let bytes = Zeroizing::new(self.scalar.to_bytes());
+            Secret::copy_of(&bytes)
+        })
     }
 
     /// The public key \[d\]G.
@@ -74,10 +85,10 @@ impl SecretKey {
         &self.scalar
     }
 
-    /// (1 + d)^-1, which every signature needs.
-    pub(super) fn inverse_of_one_plus_d(&self) -> Result<Box<Zeroizing<Scalar>>, Error> {
-        let inverse = inverse_of_one_plus(&self.scalar).ok_or(Error::InvalidSecretKey)?;
-        Ok(Box::new(Zeroizing::new(inverse)))
+    /// What signatures need of d, computed once.
+    pub(super) fn signing(&self) -> &SigningSecrets {
+        self.signing
+            .get_or_init(|| Box::new(SigningSecrets::new(self)))
     }
 }
 
@@ -104,8 +115,8 @@ impl PublicKey {
         &self.encoded
     }
 
-    pub(super) fn point(&self) -> Point {
-        self.point
+    pub(super) fn point(&self) -> &Point {
+        &self.point
     }
 }
 

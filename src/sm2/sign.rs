@@ -8,9 +8,11 @@ use ::signature::{Keypair, Signer, Verifier};
 use rand_core::TryRng;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::arithmetic::{Point, Scalar, is_zero, nonzero_scalar, reduce};
+use super::curve::{Factor, Point, Scalar};
 use super::id::{digest_with_z, z_value};
-use super::{Error, PublicKey, SecretKey, Signature};
+use super::{Error, PublicKey, STACK, SecretKey, Signature};
+use crate::arch::ct::declassify;
+use crate::arch::wipe::leaving;
 use crate::random::SystemRandom;
 use crate::secret::Secret;
 use crate::sm3::HmacSm3;
@@ -32,8 +34,15 @@ pub trait SignDigest: Send + Sync + fmt::Debug {
 /// A software signing key with its signer ID. It is wiped when dropped.
 pub struct SigningKey {
     secret: SecretKey,
-    inverse: Box<Zeroizing<Scalar>>,
     verifying: VerifyingKey,
+}
+
+/// What a key's signatures need of d, kept with the key.
+pub(super) struct SigningSecrets {
+    /// (1 + d)^-1
+    inverse: Zeroizing<Factor>,
+    /// Under d, to derive nonces.
+    nonces: HmacSm3,
 }
 
 /// A verification key with the signer's ID.
@@ -49,10 +58,12 @@ impl SigningKey {
     /// # Errors
     /// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`](super::MAX_ID_LEN).
     pub fn new(secret: SecretKey, id: &[u8]) -> Result<Self, Error> {
-        Ok(Self {
-            inverse: secret.inverse_of_one_plus_d()?,
-            verifying: VerifyingKey::new(secret.public_key().clone(), id)?,
-            secret,
+        leaving::<STACK, _>(|| {
+            secret.signing();
+            Ok(Self {
+                verifying: VerifyingKey::new(secret.public_key().clone(), id)?,
+                secret,
+            })
         })
     }
 
@@ -85,15 +96,10 @@ impl VerifyingKey {
 /// # Errors
 /// [`Error::InvalidSignature`] if it does not verify.
 pub fn verify_digest(key: &PublicKey, e: &[u8; 32], signature: &Signature) -> Result<(), Error> {
-    let t = *signature.r() + signature.s();
-    if is_zero(&t) {
-        return Err(Error::InvalidSignature);
-    }
-    let point = key
-        .point()
-        .mul_add_vartime(signature.s(), &t)
-        .ok_or(Error::InvalidSignature)?;
-    if reduce(e) + point.x_scalar() != *signature.r() {
+    let t = *signature.r() + *signature.s();
+    // B7: R = e + x1 mod n is r.
+    let x = *signature.r() - Scalar::reduce(e);
+    if t.is_zero() || !key.point().sum_has_x_vartime(signature.s(), &t, &x) {
         return Err(Error::InvalidSignature);
     }
     Ok(())
@@ -108,41 +114,52 @@ pub fn sign_digest_with_nonce(
     e: &[u8; 32],
     k: &[u8; 32],
 ) -> Result<Signature, Error> {
-    let k = Zeroizing::new(nonzero_scalar(k).ok_or(Error::UnusableNonce)?);
-    sign_with(&*key.inverse_of_one_plus_d()?, e, &k).ok_or(Error::UnusableNonce)
+    leaving::<STACK, _>(|| {
+        let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
+        key.signing().sign_with(e, &k).ok_or(Error::UnusableNonce)
+    })
 }
 
-/// Draws nonces until one gives a signature, which the first one does but for a chance of 2^-32.
-///
-/// The nonce is hedged: HMAC-SM3 under d of fresh randomness and e. A broken random source that
-/// repeats itself still gives different nonces to different digests.
-fn sign(key: &SecretKey, inverse: &Scalar, e: &[u8; 32]) -> Result<Signature, Error> {
-    let d = key.to_bytes();
-    let mut fresh = Secret::<32>::zeroed();
-    loop {
-        SystemRandom
-            .try_fill_bytes(fresh.as_mut_bytes())
-            .map_err(|_| Error::Random)?;
-        let candidate = HmacSm3::keyed(d.as_bytes()).tag(&[fresh.as_bytes(), e]);
-        let Some(k) = nonzero_scalar(candidate.as_bytes()).map(Zeroizing::new) else {
-            continue;
-        };
-        if let Some(signature) = sign_with(inverse, e, &k) {
-            return Ok(signature);
+impl SigningSecrets {
+    pub(super) fn new(key: &SecretKey) -> Self {
+        let one_plus_d = Zeroizing::new(Scalar::ONE + *key.scalar());
+        Self {
+            inverse: Zeroizing::new(Factor::inverse_of(&one_plus_d)),
+            nonces: HmacSm3::keyed(key.to_bytes().as_bytes()),
         }
     }
-}
 
-/// One attempt with the nonce k; `None` if the standard wants another one.
-fn sign_with(inverse: &Scalar, e: &[u8; 32], k: &Scalar) -> Option<Signature> {
-    let r = reduce(e) + Point::mul_base(k)?.x_scalar();
-    let r_plus_k = Zeroizing::new(r + k);
-    if is_zero(&r) || is_zero(&r_plus_k) {
-        return None;
+    /// Draws nonces until one gives a signature, which the first one does but for a chance of 2^-32.
+    ///
+    /// The nonce is hedged: HMAC-SM3 under d of fresh randomness and e. A broken random source that
+    /// repeats itself still gives different nonces to different digests.
+    fn sign(&self, e: &[u8; 32]) -> Result<Signature, Error> {
+        let mut fresh = Secret::<32>::zeroed();
+        loop {
+            SystemRandom
+                .try_fill_bytes(fresh.as_mut_bytes())
+                .map_err(|_| Error::Random)?;
+            let candidate = self.nonces.clone().tag(&[fresh.as_bytes(), e]);
+            let Some(k) = Scalar::nonzero(candidate.as_bytes()).map(Zeroizing::new) else {
+                continue;
+            };
+            if let Some(signature) = self.sign_with(e, &k) {
+                return Ok(signature);
+            }
+        }
     }
-    // A6: s = (1+d)^-1 (k - r d) = (1+d)^-1 (k + r) - r, which needs no multiplication by d.
-    let s = *inverse * *r_plus_k - r;
-    Signature::from_scalars(r, s).ok()
+
+    /// One attempt with the nonce k; `None` if the standard wants another one.
+    fn sign_with(&self, e: &[u8; 32], k: &Scalar) -> Option<Signature> {
+        let r = declassify(Scalar::reduce(e) + Point::mul_base(k)?.x_scalar());
+        let r_plus_k = Zeroizing::new(r + *k);
+        if r.is_zero() || r_plus_k.is_zero() {
+            return None;
+        }
+        // A6: s = (1+d)^-1 (k - r d) = (1+d)^-1 (k + r) - r, which needs no multiplication by d.
+        let s = declassify(self.inverse.times(&r_plus_k) - r);
+        Signature::from_scalars(r, s)
+    }
 }
 
 /// A key that several owners share, such as a token's.
@@ -162,7 +179,7 @@ impl SignDigest for SigningKey {
     }
 
     fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
-        sign(&self.secret, &self.inverse, e)
+        self.secret.sign_digest(e)
     }
 }
 
@@ -172,7 +189,7 @@ impl SignDigest for SecretKey {
     }
 
     fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
-        sign(self, &*self.inverse_of_one_plus_d()?, e)
+        leaving::<STACK, _>(|| self.signing().sign(e))
     }
 }
 

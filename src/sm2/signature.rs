@@ -6,12 +6,11 @@ use der::asn1::UintRef;
 use der::{Decode, Encode, Sequence};
 
 use super::Error;
-use super::arithmetic::{Scalar, nonzero_scalar};
+use super::curve::Scalar;
 
 /// An SM2 signature: r and s, each in 1..n.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Signature {
-    bytes: [u8; 64],
     r: Scalar,
     s: Scalar,
 }
@@ -32,10 +31,9 @@ impl Signature {
         let half = |i: usize| {
             let mut half = [0; 32];
             half.copy_from_slice(&bytes[i..i + 32]);
-            nonzero_scalar(&half).ok_or(Error::MalformedSignature)
+            Scalar::nonzero(&half).ok_or(Error::MalformedSignature)
         };
         Ok(Self {
-            bytes: *bytes,
             r: half(0)?,
             s: half(32)?,
         })
@@ -43,7 +41,10 @@ impl Signature {
 
     /// r || s, 64 bytes.
     pub fn to_bytes(&self) -> [u8; 64] {
-        self.bytes
+        let mut bytes = [0; 64];
+        bytes[..32].copy_from_slice(&self.r.to_bytes());
+        bytes[32..].copy_from_slice(&self.s.to_bytes());
+        bytes
     }
 
     /// Reads the DER SEQUENCE of two INTEGERs, at most 72 bytes, in its one canonical encoding.
@@ -66,7 +67,8 @@ impl Signature {
 
     /// The DER SEQUENCE of two INTEGERs, 8 to 72 bytes.
     pub fn to_der(&self) -> Vec<u8> {
-        let (r, s) = self.bytes.split_at(32);
+        let bytes = self.to_bytes();
+        let (r, s) = bytes.split_at(32);
         let encode = || {
             DerSignature {
                 r: UintRef::new(r)?,
@@ -80,11 +82,9 @@ impl Signature {
         }
     }
 
-    pub(super) fn from_scalars(r: Scalar, s: Scalar) -> Result<Self, Error> {
-        let mut bytes = [0; 64];
-        bytes[..32].copy_from_slice(&r.to_bytes());
-        bytes[32..].copy_from_slice(&s.to_bytes());
-        Self::from_bytes(&bytes)
+    /// `None` if one of them is 0.
+    pub(super) fn from_scalars(r: Scalar, s: Scalar) -> Option<Self> {
+        (!r.is_zero() && !s.is_zero()).then_some(Self { r, s })
     }
 
     pub(super) fn r(&self) -> &Scalar {
@@ -108,7 +108,7 @@ impl TryFrom<&[u8]> for Signature {
 impl fmt::Debug for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Signature(")?;
-        for byte in self.bytes {
+        for byte in self.to_bytes() {
             write!(f, "{byte:02x}")?;
         }
         f.write_str(")")

@@ -1,5 +1,5 @@
-//! SM2 against the standard's example and against RustCrypto's `sm2`, which shares none of the
-//! code above `arithmetic`. The full set of known answers runs in `tests/vectors.rs`.
+//! SM2 against the standard's example and against RustCrypto's `sm2`, which shares nothing with it:
+//! whole operations here, points and scalars in `curve/tests.rs`. The full set of known answers runs in `tests/vectors.rs`.
 
 use ::signature::Keypair;
 use ::signature::hazmat::{PrehashSigner, PrehashVerifier};

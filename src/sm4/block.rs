@@ -11,8 +11,9 @@ use cipher::{
 };
 use zeroize::ZeroizeOnDrop;
 
-use super::{AtOnce, single};
+use super::{AtOnce, STACK, single};
 use crate::arch::sm4 as arch;
+use crate::arch::wipe::leaving;
 
 /// The SM4 block cipher (GB/T 32907-2016), used through [`cipher::BlockCipherEncrypt`] and
 /// [`cipher::BlockCipherDecrypt`]. The round keys are wiped on drop.
@@ -28,11 +29,13 @@ impl KeySizeUser for Sm4 {
 
 impl KeyInit for Sm4 {
     fn new(key: &Key<Self>) -> Self {
-        let encrypting = arch::Key::new(key.as_ref());
-        Self {
-            decrypting: encrypting.reversed(),
-            encrypting,
-        }
+        leaving::<STACK, _>(|| {
+            let encrypting = arch::Key::new(key.as_ref());
+            Self {
+                decrypting: encrypting.reversed(),
+                encrypting,
+            }
+        })
     }
 }
 
@@ -46,7 +49,7 @@ impl BlockCipherEncrypt for Sm4 {
     }
 
     fn encrypt_blocks_inout(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.encrypting.crypt(blocks);
+        Backend(&self.encrypting).crypt(blocks);
     }
 }
 
@@ -56,7 +59,7 @@ impl BlockCipherDecrypt for Sm4 {
     }
 
     fn decrypt_blocks_inout(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.decrypting.crypt(blocks);
+        Backend(&self.decrypting).crypt(blocks);
     }
 }
 
@@ -78,6 +81,12 @@ impl ZeroizeOnDrop for Sm4 {}
 /// One direction, for generic modes.
 struct Backend<'k>(&'k arch::Key);
 
+impl Backend<'_> {
+    fn crypt(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
+        leaving::<STACK, _>(|| self.0.crypt(blocks));
+    }
+}
+
 impl BlockSizeUser for Backend<'_> {
     type BlockSize = U16;
 }
@@ -88,29 +97,29 @@ impl ParBlocksSizeUser for Backend<'_> {
 
 impl BlockCipherEncBackend for Backend<'_> {
     fn encrypt_block(&self, block: InOut<'_, '_, Block<Self>>) {
-        self.0.crypt(single(block));
+        self.crypt(single(block));
     }
 
     fn encrypt_par_blocks(&self, blocks: InOut<'_, '_, ParBlocks<Self>>) {
-        self.0.crypt(blocks.into_buf());
+        self.crypt(blocks.into_buf());
     }
 
     fn encrypt_tail_blocks(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.0.crypt(blocks);
+        self.crypt(blocks);
     }
 }
 
 impl BlockCipherDecBackend for Backend<'_> {
     fn decrypt_block(&self, block: InOut<'_, '_, Block<Self>>) {
-        self.0.crypt(single(block));
+        self.crypt(single(block));
     }
 
     fn decrypt_par_blocks(&self, blocks: InOut<'_, '_, ParBlocks<Self>>) {
-        self.0.crypt(blocks.into_buf());
+        self.crypt(blocks.into_buf());
     }
 
     fn decrypt_tail_blocks(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.0.crypt(blocks);
+        self.crypt(blocks);
     }
 }
 

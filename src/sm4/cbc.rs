@@ -11,7 +11,8 @@ use cipher::{
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{AtOnce, Sm4, single};
+use super::{AtOnce, STACK, Sm4, single};
+use crate::arch::wipe::leaving;
 
 /// SM4-CBC encryption, used through [`cipher::BlockModeEncrypt`]; key 16, IV 16 bytes.
 #[derive(Clone)]
@@ -33,7 +34,7 @@ impl BlockModeEncrypt for Sm4CbcEncryptor {
     }
 
     fn encrypt_blocks_inout(&mut self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.cipher.encrypting.cbc_encrypt(&mut self.iv, blocks);
+        leaving::<STACK, _>(|| self.cipher.encrypting.cbc_encrypt(&mut self.iv, blocks));
     }
 }
 
@@ -43,7 +44,7 @@ impl BlockModeDecrypt for Sm4CbcDecryptor {
     }
 
     fn decrypt_blocks_inout(&mut self, blocks: InOutBuf<'_, '_, Block<Self>>) {
-        self.cipher.decrypting.cbc_decrypt(&mut self.iv, blocks);
+        leaving::<STACK, _>(|| self.cipher.decrypting.cbc_decrypt(&mut self.iv, blocks));
     }
 }
 

@@ -11,7 +11,8 @@ use cipher::{
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use super::{AtOnce, Sm4};
+use super::{AtOnce, STACK, Sm4};
+use crate::arch::wipe::leaving;
 
 /// SM4 in counter mode with a 128-bit big-endian counter, used through [`cipher::StreamCipher`];
 /// key 16, initial counter block 16 bytes.
@@ -31,7 +32,7 @@ impl Sm4CtrCore {
     fn apply(&mut self, blocks: InOutBuf<'_, '_, Block<Self>>) {
         let len = blocks.len() as u128;
         let counter = self.first.wrapping_add(self.position);
-        self.cipher.encrypting.ctr(counter, blocks);
+        leaving::<STACK, _>(|| self.cipher.encrypting.ctr(counter, blocks));
         self.position = self.position.wrapping_add(len);
     }
 }

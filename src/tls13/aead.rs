@@ -11,7 +11,7 @@ use rustls::crypto::cipher::{
 };
 use rustls::{ConnectionTrafficSecrets, ContentType, Error, ProtocolVersion};
 
-use crate::secret::wipe_dead_stack;
+use crate::arch::wipe::leaving;
 
 const TAG_LEN: usize = 16;
 
@@ -75,17 +75,13 @@ struct RecordCipher<A> {
 
 impl<A: KeyInit> RecordCipher<A> {
     fn new(key: &AeadKey, iv: Iv) -> Box<Self> {
-        let made = Self::on_the_heap(key, iv);
-        // The round keys have been moved on their way to the heap.
-        wipe_dead_stack();
-        made
-    }
-
-    #[inline(never)]
-    fn on_the_heap(key: &AeadKey, iv: Iv) -> Box<Self> {
-        Box::new(Self {
-            cipher: A::new_from_slice(key.as_ref()).ok(),
-            iv,
+        // The round keys are moved on their way to the heap, and what is made next could take a copy
+        // along in its padding.
+        leaving::<8192, _>(|| {
+            Box::new(Self {
+                cipher: A::new_from_slice(key.as_ref()).ok(),
+                iv,
+            })
         })
     }
 }

@@ -13,8 +13,9 @@ use rustls::server::ProducesTickets;
 use zeroize::Zeroize;
 
 use super::Error;
+use crate::arch::wipe::leaving;
 use crate::random::SystemRandom;
-use crate::secret::{Secret, wipe_dead_stack};
+use crate::secret::Secret;
 use crate::sm4::Sm4Gcm;
 
 const KEY_LEN: usize = 16;
@@ -171,19 +172,13 @@ impl TicketKey {
         let mut key = Secret::<KEY_LEN>::zeroed();
         fill(&mut name)?;
         fill(key.as_mut_bytes())?;
-        let cipher = Self::on_the_heap(&key);
-        wipe_dead_stack();
+        let cipher = leaving::<8192, _>(|| Box::new(Sm4Gcm::new(key.as_bytes().into())));
         Ok(Self {
             name,
             cipher,
             made: now,
             tickets: AtomicU64::new(0),
         })
-    }
-
-    #[inline(never)]
-    fn on_the_heap(key: &Secret<KEY_LEN>) -> Box<Sm4Gcm> {
-        Box::new(Sm4Gcm::new(key.as_bytes().into()))
     }
 
     /// In seconds. After a clock was set far back nobody knows the age, so the key counts as outdated.

@@ -6,8 +6,7 @@
 //! - an `rlib` for test programs: [`module_path`] finds the module that cargo built beside the
 //!   program, and [`TestToken`] makes a token in it and puts keys there, through PKCS#11 alone.
 //!
-//! Its SM2 is another implementation of the signature, RustCrypto's. The point arithmetic beneath
-//! it is, today, the one that `shangmi` uses too, and is not judged by it.
+//! Its SM2 is RustCrypto's, which shares nothing with that of `shangmi` and so judges it.
 //! Everything lives in the memory of the process and ends with it. **It protects no key.**
 //!
 //! How it misbehaves on order is told in [`Behaviour`].

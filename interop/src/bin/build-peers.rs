@@ -8,6 +8,7 @@ use shangmi_interop::stack::Stack;
 fn main() -> Result<(), Box<dyn Error>> {
     for stack in Stack::ALL {
         println!("{stack}: {}", stack.peer()?.display());
+        println!("{stack}: {}", stack.bench()?.display());
     }
     Ok(())
 }

@@ -1,4 +1,5 @@
-//! `./figures [area]`: every measured figure that an issue names, one JSON line each.
+//! `./figures [area]`: every measured figure that an issue names, one JSON line each;
+//! `--markdown` after an area of the benchmark prints the README's table instead.
 //!
 //! Us and the peer are measured in the same run, in turns, and the medians are printed: the
 //! machines are noisy, so only the ratio of one run means much. Nothing here decides a test.
@@ -7,6 +8,7 @@
 
 use std::error::Error;
 use std::hint::black_box;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use aes_gcm::aead::consts::U12;
@@ -15,18 +17,19 @@ use serde_json::json;
 use shangmi::random::SystemRandom;
 use shangmi::sm2::{self, SecretKey, SigningKey};
 use shangmi::sm4::Sm4Gcm;
-use shangmi_interop::memory;
+use shangmi_interop::bench::measure::{self, measure};
+use shangmi_interop::bench::rows::ROWS;
+use shangmi_interop::bench::{self, Bench, Machine, Who};
+use shangmi_interop::{locked, memory};
 use signature::{Signer, Verifier};
 use sm2_rustcrypto::dsa;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The areas and their figures; an issue that names new ones adds a row or an area.
-const AREAS: &[(&str, Measure)] = &[("core", core)];
+/// The areas; an issue that names new figures adds a row or an area.
+const AREAS: &[&str] = &["core", "kernels", "portable"];
 
-type Measure = fn() -> Result<Vec<Figure>>;
-
-/// Turns taken by us and the peer, and the length of one turn.
+/// Turns taken by us and the peer in the core area, and the length of one turn.
 const TURNS: usize = 5;
 const TURN: Duration = Duration::from_millis(300);
 
@@ -36,32 +39,199 @@ struct Figure {
     value: f64,
     peer: String,
     peer_value: f64,
-    at_least: Option<f64>,
 }
 
 fn main() -> Result<()> {
-    let wanted = std::env::args().nth(1);
-    let mut found = false;
-    for (area, measure) in AREAS {
-        if wanted.as_deref().is_some_and(|wanted| wanted != *area) {
-            continue;
-        }
-        found = true;
-        for figure in measure()? {
-            figure.print(area);
-        }
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        // Other processes of the benchmark.
+        ["serve"] => bench::serve(),
+        ["agree"] => agree(),
+        [] => AREAS.iter().try_for_each(|area| run(area, json)),
+        [area] if AREAS.contains(area) => run(area, json),
+        [area @ ("kernels" | "portable"), "--markdown"] => run(area, markdown),
+        _ => Err(format!("usage: figures [{}] [--markdown]", AREAS.join("|")).into()),
     }
-    if !found {
-        let areas: Vec<_> = AREAS.iter().map(|(area, _)| *area).collect();
-        return Err(format!("no such area; there are: {}", areas.join(", ")).into());
+}
+
+/// How the benchmark prints.
+type Print = fn(&str, &Bench, &Machine) -> Result<()>;
+
+fn run(area: &str, print: Print) -> Result<()> {
+    match area {
+        "core" => {
+            core()?.iter().for_each(Figure::print);
+            Ok(())
+        }
+        "portable" if Machine::here().disabled != "all" => again_without_instructions(),
+        _ => print(
+            area,
+            &Bench::new(&std::env::current_exe()?)?,
+            &Machine::here(),
+        ),
+    }
+}
+
+/// Instructions are hidden from a whole process, before it starts.
+fn again_without_instructions() -> Result<()> {
+    let only_area = std::env::args().len() == 1;
+    let arguments = std::env::args().skip(1);
+    let status = Command::new(std::env::current_exe()?)
+        .args(
+            only_area
+                .then(|| "portable".to_owned())
+                .into_iter()
+                .chain(arguments),
+        )
+        .env("SHANGMI_CPU_DISABLE", "all")
+        .status()?;
+    if !status.success() {
+        return Err(format!("figures portable: {status}").into());
     }
     Ok(())
 }
 
+/// One line about the machine and everyone's versions, then one for each row and peer.
+fn json(area: &str, bench: &Bench, machine: &Machine) -> Result<()> {
+    let contenders: Vec<_> = bench
+        .contenders()
+        .iter()
+        .map(|(name, hardware)| json!({ "name": name, "hardware": hardware }))
+        .collect();
+    let line = json!({
+        "area": area,
+        "machine": {
+            "processor": machine.processor,
+            "instructions in use": machine.instructions,
+            "SHANGMI_CPU_DISABLE": machine.disabled,
+        },
+        "contenders": contenders,
+        "method": method(),
+    });
+    println!("{line}");
+    for row in ROWS {
+        for figure in measure(bench, row)? {
+            let mut line = json!({
+                "area": area,
+                "name": figure.name,
+                "value": rounded(figure.value),
+                "unit": figure.unit,
+                "peer": figure.peer,
+                "peer_value": rounded(figure.peer_value),
+                "ratio": rounded(figure.ratio),
+            });
+            if let Some(bound) = figure.at_least.filter(|_| machine.promised()) {
+                line["at_least"] = json!(bound);
+            }
+            if let Some(note) = figure.note {
+                line["note"] = json!(note);
+            }
+            println!("{line}");
+        }
+    }
+    Ok(())
+}
+
+/// The README's table: a column for everyone, each with our ratio to it.
+fn markdown(area: &str, bench: &Bench, machine: &Machine) -> Result<()> {
+    const PEERS: [(Who, &str); 6] = [
+        (Who::Libgcrypt, "libgcrypt"),
+        (Who::Botan, "Botan"),
+        (Who::OpenSsl, "OpenSSL"),
+        (Who::Tongsuo, "Tongsuo"),
+        (Who::RustCrypto, "RustCrypto"),
+        (Who::AwsLc, "aws-lc-rs: AES-128-GCM, SHA-256, P-256"),
+    ];
+    let hidden = match machine.disabled.as_str() {
+        "" => String::new(),
+        names => format!("SHANGMI_CPU_DISABLE={names} "),
+    };
+    let names: Vec<_> = bench
+        .contenders()
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
+    println!(
+        "`{hidden}./figures {area}` on {}, using {}: {}.",
+        machine.processor,
+        words(machine),
+        method()
+    );
+    println!(
+        "Everyone's figure, and how many times as fast we are. {}; rustls {} with us and aws-lc-rs.\n",
+        names.join("; "),
+        locked("rustls")
+    );
+    println!(
+        "| | unit | shangmi | {} |",
+        PEERS.map(|(_, name)| name).join(" | ")
+    );
+    println!("|---|---{}|", "|---:".repeat(PEERS.len() + 1));
+    for row in ROWS {
+        let figures = measure(bench, row)?;
+        let ours = figures.first().map_or(0.0, |figure| figure.value);
+        let cells = PEERS.map(|(who, _)| {
+            let figure = figures.iter().find(|figure| figure.who == who);
+            figure.map_or(String::new(), |figure| {
+                format!("{} ({:.2}x)", grouped(figure.peer_value), figure.ratio)
+            })
+        });
+        println!(
+            "| {} | {} | {} | {} |",
+            row.name,
+            row.unit(),
+            grouped(ours),
+            cells.join(" | ")
+        );
+    }
+    Ok(())
+}
+
+/// Does every row once with everyone and compares the results; see `tests/bench_smoke.rs`.
+fn agree() -> Result<()> {
+    let bench = Bench::new(&std::env::current_exe()?)?;
+    for (name, hardware) in bench.contenders() {
+        println!("contender {name}: {hardware}");
+    }
+    for row in ROWS {
+        println!("agreed {}: {:?}", row.name, bench::agree(&bench, row)?);
+    }
+    Ok(())
+}
+
+fn method() -> String {
+    let turn = measure::TURN.as_millis();
+    let (rounds, turns) = (measure::ROUNDS, measure::TURNS);
+    format!(
+        "median of {rounds} rounds, in each the best of {turns} interleaved turns of {turn} ms, one thread"
+    )
+}
+
+fn words(machine: &Machine) -> String {
+    match machine.instructions.as_slice() {
+        [] => "no special instructions".to_owned(),
+        names => names.join(", "),
+    }
+}
+
+/// With a comma between thousands.
+fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut out = String::new();
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 impl Figure {
-    fn print(&self, area: &str) {
-        let mut line = json!({
-            "area": area,
+    fn print(&self) {
+        let line = json!({
+            "area": "core",
             "name": self.name,
             "value": rounded(self.value),
             "unit": self.unit,
@@ -69,9 +239,6 @@ impl Figure {
             "peer_value": rounded(self.peer_value),
             "ratio": rounded(self.value / self.peer_value),
         });
-        if let Some(bound) = self.at_least {
-            line["at_least"] = json!(bound);
-        }
         println!("{line}");
     }
 }
@@ -97,7 +264,6 @@ fn handshakes() -> Result<Figure> {
             locked("aws-lc-rs")
         ),
         peer_value,
-        at_least: None,
     })
 }
 
@@ -133,7 +299,6 @@ fn gcm_16k() -> Result<Figure> {
             locked("sm4")
         ),
         peer_value: peer_value * megabytes,
-        at_least: None,
     })
 }
 
@@ -175,7 +340,6 @@ fn sm2_figure(name: &'static str, value: f64, peer_value: f64) -> Figure {
         value,
         peer,
         peer_value,
-        at_least: None,
     }
 }
 
@@ -210,15 +374,4 @@ fn median(mut rates: Vec<f64>) -> f64 {
 fn rounded(value: f64) -> f64 {
     let scale = if value < 100.0 { 100.0 } else { 1.0 };
     (value * scale).round() / scale
-}
-
-/// The version of a library that was measured, from the lock file.
-fn locked(name: &str) -> &'static str {
-    const LOCK: &str = include_str!("../../../Cargo.lock");
-    let entry = format!("name = \"{name}\"\nversion = \"");
-    let versions = LOCK
-        .split(&entry)
-        .nth(1)
-        .and_then(|rest| rest.split('"').next());
-    versions.unwrap_or("of unknown version")
 }

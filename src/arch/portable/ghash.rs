@@ -66,7 +66,7 @@ fn polynomial_mul(a: u64, b: u64) -> u128 {
     let b: [u64; 4] = array::from_fn(|i| b << 4 >> 4 & (CLASS as u64) << i);
     for k in 0..4 {
         let sum = (0..4).fold(0, |sum, i| {
-            sum ^ u128::from(a[i]) * u128::from(b[(k + 4 - i) % 4])
+            sum ^ (u128::from(a[i]) * u128::from(b[(k + 4 - i) % 4]))
         });
         product ^= sum & CLASS << k;
     }
@@ -85,7 +85,7 @@ fn reduce(high: u128, low: u128) -> u128 {
 #[cfg(test)]
 mod tests {
     use ghash::GHash;
-    use ghash::universal_hash::{KeyInit, UniversalHash};
+    use ghash::universal_hash::UniversalHash;
 
     use super::*;
 

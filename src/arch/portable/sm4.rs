@@ -15,11 +15,15 @@ pub(in crate::arch) type RoundKeys = [u32; 32];
 type Block = [u8; 16];
 
 /// One bit of every byte of a word: lane q is for byte q, 0 being the least significant, and bit n
-/// of a lane for block n.
+/// of a lane is for block n.
 type Plane = [u32; 4];
 
 /// A word of each of 32 blocks: plane i has bit i of every byte.
-type Word = [Plane; 8];
+#[derive(Clone, Copy)]
+#[repr(align(16))]
+struct Word([Plane; 8]);
+
+const ZERO: Word = Word([[0; 4]; 8]);
 
 /// Blocks that [`crypt_wide`] takes at once.
 const WIDE: usize = 32;
@@ -55,15 +59,18 @@ pub(in crate::arch) fn expand(key: &Block) -> RoundKeys {
 }
 
 /// Encrypts blocks; with the round keys in reverse order, decrypts them.
-pub(in crate::arch) fn crypt(round_keys: &RoundKeys, mut blocks: InOutBuf<'_, '_, Block>) {
+pub(in crate::arch) fn crypt(round_keys: &RoundKeys, blocks: InOutBuf<'_, '_, Block>) {
     // The wide code takes as long for any number of blocks as the narrow code for two.
-    while blocks.len() > 2 {
-        let count = WIDE.min(blocks.len());
-        let (chunk, rest) = blocks.split_at(count);
-        crypt_wide(round_keys, chunk);
-        blocks = rest;
+    let narrow = match blocks.len() % WIDE {
+        rest @ ..=2 => rest,
+        _ => 0,
+    };
+    let wide = blocks.len() - narrow;
+    let (wide, narrow) = blocks.split_at(wide);
+    if !wide.is_empty() {
+        crypt_wide(round_keys, wide);
     }
-    for mut block in blocks {
+    for mut block in narrow {
         *block.get_out() = crypt_narrow(round_keys, block.get_in());
     }
 }
@@ -104,56 +111,88 @@ const fn linear(b: u32) -> u32 {
     b ^ b.rotate_left(2) ^ b.rotate_left(10) ^ b.rotate_left(18) ^ b.rotate_left(24)
 }
 
-/// Up to 32 blocks, as bit planes.
+/// Blocks as bit planes, 32 at once. Not inlined, so that one block needs little of the stack.
 #[inline(never)]
 fn crypt_wide(round_keys: &RoundKeys, mut blocks: InOutBuf<'_, '_, Block>) {
-    let mut x = planes(blocks.get_in());
-    for round in 0..32 {
-        let key = round_keys[round] ^ FOLDED[round];
-        let mut t: Word = array::from_fn(|i| {
-            array::from_fn(|q| {
-                let bit = (key >> (8 * q + i)) & 1;
-                x[(round + 1) % 4][i][q]
-                    ^ x[(round + 2) % 4][i][q]
-                    ^ x[(round + 3) % 4][i][q]
-                    ^ bit.wrapping_neg()
-            })
-        });
-        for q in 0..4 {
-            let s = sbox::core(array::from_fn(|i| t[i][q]));
-            for i in 0..8 {
-                t[i][q] = s[i];
-            }
-        }
-        let x0 = &mut x[round % 4];
-        // b + b <<< 8 + b <<< 16, which L rotates by 2.
-        let u: Word =
-            array::from_fn(|i| array::from_fn(|q| t[i][q] ^ t[i][(q + 3) % 4] ^ t[i][(q + 2) % 4]));
+    let mut keys = [ZERO; 32];
+    planes(round_keys, &mut keys);
+    while !blocks.is_empty() {
+        let count = WIDE.min(blocks.len());
+        let (mut chunk, rest) = blocks.split_at(count);
+        let mut x = [ZERO; 4];
+        load(chunk.get_in(), &mut x);
+        rounds(&keys, &mut x);
+        store(&x, chunk.get_out());
+        blocks = rest;
+    }
+}
+
+/// The 32 rounds (7.1). Not inlined, so that what the compiler makes of them is always the same.
+#[inline(never)]
+fn rounds(keys: &[Word; 32], x: &mut [Word; 4]) {
+    for (round, key) in keys.iter().enumerate() {
+        let [x1, x2, x3] = [1, 2, 3].map(|i| x[(round + i) % 4]);
+        let mut t = *key;
         for i in 0..8 {
             for q in 0..4 {
-                let u = if i < 2 {
-                    u[i + 6][(q + 3) % 4]
-                } else {
-                    u[i - 2][q]
-                };
-                x0[i][q] ^= t[i][q] ^ t[i][(q + 1) % 4] ^ u;
+                t.0[i][q] ^= x1.0[i][q] ^ x2.0[i][q] ^ x3.0[i][q];
+            }
+        }
+        // The compiler makes vector code of a loop that has the whole circuit inside.
+        for q in 0..4 {
+            let s = sbox::core(array::from_fn(|i| t.0[i][q]));
+            for (i, s) in s.into_iter().enumerate() {
+                t.0[i][q] = s;
+            }
+        }
+        add_linear(&mut x[round % 4], &t);
+    }
+}
+
+/// Adds L(b) = b + b <<< 24 + (b + b <<< 8 + b <<< 16) <<< 2.
+#[inline(always)]
+fn add_linear(x: &mut Word, Word(b): &Word) {
+    // Rotated by 8, the bits of lane q come from lane q - 1.
+    let u: [Plane; 8] =
+        array::from_fn(|i| array::from_fn(|q| b[i][q] ^ b[i][(q + 3) % 4] ^ b[i][(q + 2) % 4]));
+    for i in 0..8 {
+        for q in 0..4 {
+            let rotated = if i < 2 {
+                u[i + 6][(q + 3) % 4]
+            } else {
+                u[i - 2][q]
+            };
+            x.0[i][q] ^= b[i][q] ^ b[i][(q + 1) % 4] ^ rotated;
+        }
+    }
+}
+
+/// The round keys as bit planes, the same for each block.
+#[inline(never)]
+fn planes(round_keys: &RoundKeys, planes: &mut [Word; 32]) {
+    for ((planes, key), folded) in planes.iter_mut().zip(round_keys).zip(&FOLDED) {
+        let key = (key ^ folded).to_le_bytes();
+        for i in 0..8 {
+            for (q, byte) in key.into_iter().enumerate() {
+                planes.0[i][q] = u32::from(byte >> i & 1).wrapping_neg();
             }
         }
     }
-    store(x, blocks.get_out());
 }
 
-/// What [`crypt_wide`] leaves out of its rounds, to be added to the round keys: `sbox::IN`, and
-/// `linear(sbox::OUT)` for each of a word's past rounds. After the last there were eight, so that
-/// nothing is missing.
+/// What [`rounds`] leaves out, to be added to the round keys: `sbox::IN`, and `linear(sbox::OUT)`
+/// for each round that a word has gone through. At the end these are eight, and cancel out.
 const FOLDED: RoundKeys = {
     let mut folded = [sbox::IN; 32];
     let mut round = 0;
     while round < 32 {
-        // Word i has gone through i / 4 rounds.
-        let past = (round + 1) / 4 + (round + 2) / 4 + (round + 3) / 4;
-        if past % 2 == 1 {
-            folded[round] ^= linear(sbox::OUT);
+        let mut word = round + 1;
+        while word <= round + 3 {
+            // X_word has gone through word / 4 rounds.
+            if word / 4 % 2 == 1 {
+                folded[round] ^= linear(sbox::OUT);
+            }
+            word += 1;
         }
         round += 1;
     }
@@ -161,21 +200,31 @@ const FOLDED: RoundKeys = {
 };
 
 /// The words of up to 32 blocks as bit planes.
-fn planes(blocks: &[Block]) -> [Word; 4] {
+#[inline(never)]
+fn load(blocks: &[Block], x: &mut [Word; 4]) {
     let mut rows = [[0; 4]; WIDE];
     for (row, block) in rows.iter_mut().zip(blocks) {
         let (words, _) = block.as_chunks::<4>();
         *row = array::from_fn(|word| u32::from_le_bytes(words[word]));
     }
     transpose(&mut rows);
-    // Read as little-endian, a word has its bytes in reverse order.
-    array::from_fn(|word| array::from_fn(|i| array::from_fn(|q| rows[8 * (3 - q) + i][word])))
+    for (word, x) in x.iter_mut().enumerate() {
+        for i in 0..8 {
+            for q in 0..4 {
+                // The bytes of a word that was read as little-endian are in reverse order.
+                x.0[i][q] = rows[8 * (3 - q) + i][word];
+            }
+        }
+    }
 }
 
-/// The reverse of [`planes`], and of the order of words (6.1).
-fn store(x: [Word; 4], blocks: &mut [Block]) {
-    let mut rows: [[u32; 4]; WIDE] =
-        array::from_fn(|row| array::from_fn(|word| x[3 - word][row % 8][3 - row / 8]));
+/// The reverse of [`load`], and of the order of the words (6.1).
+#[inline(never)]
+fn store(x: &[Word; 4], blocks: &mut [Block]) {
+    let mut rows = [[0; 4]; WIDE];
+    for (row, bits) in rows.iter_mut().enumerate() {
+        *bits = array::from_fn(|word| x[3 - word].0[row % 8][3 - row / 8]);
+    }
     transpose(&mut rows);
     for (row, block) in rows.iter().zip(blocks) {
         let (words, _) = block.as_chunks_mut::<4>();

@@ -9,7 +9,7 @@ use cipher::{InnerIvInit, KeyIvInit, StreamCipherCore};
 
 #[cfg(target_arch = "x86_64")]
 use super::x86_64;
-use super::{Blocks, Direction, GcmKey, Kernel, Key};
+use super::{Blocks, Direction, GcmKey, Kernel, Key, leaving};
 
 type TheirGcm = aes_gcm::AesGcm<::sm4::Sm4, U12>;
 type TheirCcm = ccm::Ccm<::sm4::Sm4, U16, U12>;

@@ -1,0 +1,194 @@
+//! HMAC-SM3 (RFC 2104).
+
+use std::{fmt, mem};
+
+use digest::block_api::AlgorithmName;
+use digest::common::KeySizeUser;
+use digest::consts::{U32, U64};
+use digest::{FixedOutput, InvalidLength, Key, KeyInit, MacMarker, Output, OutputSizeUser, Update};
+use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
+
+use super::{BLOCK_LEN, DIGEST_LEN, IV, STACK, Sm3, write_words};
+use crate::arch::wipe::leaving;
+use crate::secret::Secret;
+
+/// HMAC-SM3 (RFC 2104; GB/T 15852.2), used through [`digest::Mac`]; the tag is 32 bytes and a key
+/// may have any length.
+///
+/// The key is absorbed when this is made. For many tags under one key, clone it: a clone has
+/// absorbed the key too.
+///
+/// ```
+/// use shangmi::sm3::{HmacSm3, KeyInit, Mac};
+///
+/// let mut mac = HmacSm3::new_from_slice(b"key")?;
+/// mac.update(b"message");
+/// let tag = mac.finalize().into_bytes();
+/// assert_eq!(tag.len(), 32);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+pub struct HmacSm3 {
+    /// Has absorbed K ^ ipad, and the message so far.
+    inner: Sm3,
+    /// The state that has absorbed K ^ opad.
+    outer: [u32; 8],
+}
+
+impl HmacSm3 {
+    /// HMAC-SM3 under `key` of any length.
+    pub fn keyed(key: &[u8]) -> Self {
+        leaving::<STACK, _>(|| Self::under(key))
+    }
+
+    /// The tag of the concatenated `parts`, written to the heap only.
+    pub fn tag(self, parts: &[&[u8]]) -> Secret<DIGEST_LEN> {
+        leaving::<STACK, _>(|| self.tag_of(parts.iter().copied()))
+    }
+
+    /// [`HmacSm3::keyed`] for a caller that wipes what this leaves behind.
+    pub(super) fn under(key: &[u8]) -> Self {
+        let mut inner = Sm3::default();
+        let mut pad = [0; BLOCK_LEN];
+        match pad.get_mut(..key.len()) {
+            Some(start) => start.copy_from_slice(key),
+            None => {
+                inner.absorb(key);
+                inner.pad();
+                write_words(&inner.state, &mut pad.as_chunks_mut().0[0]);
+                inner.state = IV;
+                inner.length = 0;
+            }
+        }
+        pad.iter_mut().for_each(|byte| *byte ^= 0x36);
+        inner.absorb(&pad);
+        pad.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
+        let mut outer = IV;
+        inner.kernel.compress(&mut outer, &[pad]);
+        pad = [0; BLOCK_LEN];
+        optimization_barrier(&pad);
+        Self { inner, outer }
+    }
+
+    /// [`HmacSm3::tag`] for a caller that wipes what this leaves behind.
+    pub(super) fn tag_of<'a>(
+        mut self,
+        parts: impl Iterator<Item = &'a [u8]>,
+    ) -> Secret<DIGEST_LEN> {
+        for part in parts {
+            self.inner.absorb(part);
+        }
+        let mut tag = Secret::zeroed();
+        self.finish(tag.as_mut_bytes());
+        tag
+    }
+
+    /// Writes the tag. `self` is then to be dropped.
+    fn finish(&mut self, tag: &mut [u8; DIGEST_LEN]) {
+        let hash = &mut self.inner;
+        hash.pad();
+        // From here on `hash` is the outer one, and its message the inner digest.
+        mem::swap(&mut hash.state, &mut self.outer);
+        write_words(&self.outer, &mut hash.buffer.as_chunks_mut().0[0]);
+        hash.length = (BLOCK_LEN + DIGEST_LEN) as u64;
+        hash.finish(tag);
+    }
+}
+
+impl MacMarker for HmacSm3 {}
+
+impl OutputSizeUser for HmacSm3 {
+    type OutputSize = U32;
+}
+
+impl KeySizeUser for HmacSm3 {
+    type KeySize = U64;
+}
+
+impl KeyInit for HmacSm3 {
+    fn new(key: &Key<Self>) -> Self {
+        Self::keyed(key)
+    }
+
+    fn new_from_slice(key: &[u8]) -> Result<Self, InvalidLength> {
+        Ok(Self::keyed(key))
+    }
+}
+
+impl Update for HmacSm3 {
+    fn update(&mut self, data: &[u8]) {
+        leaving::<STACK, _>(|| self.inner.absorb(data));
+    }
+}
+
+impl FixedOutput for HmacSm3 {
+    fn finalize_into(mut self, out: &mut Output<Self>) {
+        leaving::<STACK, _>(|| self.finish(out.as_mut()));
+    }
+}
+
+impl AlgorithmName for HmacSm3 {
+    fn write_alg_name(f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacSm3")
+    }
+}
+
+impl fmt::Debug for HmacSm3 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HmacSm3 { .. }")
+    }
+}
+
+impl Drop for HmacSm3 {
+    fn drop(&mut self) {
+        self.outer.zeroize();
+    }
+}
+
+impl ZeroizeOnDrop for HmacSm3 {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use digest::Mac;
+
+    fn oracle(key: &[u8], message: &[u8]) -> [u8; 32] {
+        <::hmac::Hmac<::sm3::Sm3> as KeyInit>::new_from_slice(key)
+            .unwrap()
+            .chain_update(message)
+            .finalize()
+            .into_bytes()
+            .into()
+    }
+
+    #[test]
+    fn keys_of_all_lengths_agree_with_the_hmac_crate() {
+        let key: Vec<u8> = (0..=200).collect();
+        for len in 0..=200 {
+            let key = &key[..len];
+            let tag = HmacSm3::keyed(key).tag(&[b"mess", b"", b"age"]);
+            assert_eq!(*tag.as_bytes(), oracle(key, b"message"), "{len}-byte key");
+        }
+    }
+
+    #[test]
+    fn messages_of_all_lengths_agree_with_the_hmac_crate() {
+        let message: Vec<u8> = (0..=255).cycle().take(300).collect();
+        let keyed = HmacSm3::keyed(b"key");
+        for len in 0..=300 {
+            let tag = keyed.clone().chain_update(&message[..len]).finalize();
+            let expected = oracle(b"key", &message[..len]);
+            assert_eq!(<[u8; 32]>::from(tag.into_bytes()), expected, "{len} bytes");
+        }
+    }
+
+    #[test]
+    fn the_traits_take_the_same_keys() {
+        let key = [9; 64];
+        let expected = oracle(&key, b"");
+        let fixed = <HmacSm3 as KeyInit>::new(&key.into());
+        let slice = <HmacSm3 as KeyInit>::new_from_slice(&key).unwrap();
+        assert_eq!(*fixed.tag(&[]).as_bytes(), expected);
+        assert_eq!(*slice.tag(&[]).as_bytes(), expected);
+    }
+}
