@@ -7,7 +7,9 @@ use cipher::inout::InOutBuf;
 use cipher::{BlockCipherEncrypt, BlockModeEncrypt};
 use cipher::{InnerIvInit, KeyIvInit, StreamCipherCore};
 
-use super::{Blocks, Direction, GcmKey, Kernel, Key};
+#[cfg(target_arch = "x86_64")]
+use super::x86_64;
+use super::{Blocks, Direction, GcmKey, Kernel, Key, leaving};
 
 type TheirGcm = aes_gcm::AesGcm<::sm4::Sm4, U12>;
 type TheirCcm = ccm::Ccm<::sm4::Sm4, U16, U12>;
@@ -253,4 +255,63 @@ fn ccm_of_every_length() {
             seal(aad_len % 67, aad_len);
         }
     }
+}
+
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn ghash_of_every_number_of_blocks_and_of_edge_values() {
+    let (one, x) = (1_u128.to_be_bytes(), (1_u128 << 127).to_be_bytes());
+    let values = [[0; 16], [0xff; 16], one, x, block(1), block(2)];
+    let lengths = (0..=340).chain(
+        (31..=35)
+            .chain(63..=67)
+            .chain([130])
+            .map(|blocks| 16 * blocks),
+    );
+    let inputs: Vec<Vec<u8>> = lengths
+        .flat_map(|len| [vec![0; len], vec![0xff; len], noise(len as u64, len)])
+        .collect();
+    for kernel in Kernel::all() {
+        if matches!(kernel, Kernel::Portable) {
+            continue; // It has its own test.
+        }
+        for h in &values {
+            let powers = &on!(kernel, powers(h), unreachable!("skipped"));
+            for (i, data) in inputs.iter().enumerate() {
+                let state = &values[i % values.len()];
+                for last in [None, Some(&values[(i + 4) % values.len()])] {
+                    let found = on!(
+                        kernel,
+                        ghash(powers, state, data, last),
+                        unreachable!("skipped")
+                    );
+                    assert_eq!(
+                        found,
+                        their_ghash(h, state, data, last),
+                        "{kernel:?}, H {h:x?}, state {state:x?}, {} bytes, {last:x?}",
+                        data.len()
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// RustCrypto's GHASH. It begins with zero: the state is added to the first block.
+#[cfg(target_arch = "x86_64")]
+fn their_ghash(h: &[u8; 16], state: &[u8; 16], data: &[u8], last: Option<&[u8; 16]>) -> [u8; 16] {
+    use ghash::universal_hash::UniversalHash;
+
+    let mut bytes = data.to_vec();
+    bytes.resize(data.len().next_multiple_of(16), 0);
+    bytes.extend(last.into_iter().flatten());
+    if bytes.is_empty() {
+        return *state;
+    }
+    for (byte, state) in bytes.iter_mut().zip(state) {
+        *byte ^= state;
+    }
+    let mut theirs = ghash::GHash::new(h.into());
+    theirs.update_padded(&bytes);
+    theirs.finalize().into()
 }

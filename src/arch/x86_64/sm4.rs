@@ -10,6 +10,8 @@ mod round;
 
 use cipher::inout::InOutBuf;
 
+#[cfg(test)]
+use super::ghash;
 use super::ghash::Powers;
 use super::vector::{M128, M256, M512, Pair, TwoLanes, Vector};
 use crate::arch::cpu::{AesAvx, GfniAvx2, GfniAvx512, VaesAvx2};
@@ -39,6 +41,14 @@ pub(crate) trait Kernel: Copy {
         state: Self::Lane,
         hashed: Hashed<'_>,
     ) -> Self::Lane;
+
+    /// [`cbc::blocks_here`], likewise for blocks and CBC decryption.
+    fn blocks(
+        self,
+        round_keys: &RoundKeys,
+        before: Option<&[u8; 16]>,
+        blocks: InOutBuf<'_, '_, [u8; 16]>,
+    );
 
     /// [`Fused::tail_here`], likewise.
     fn tail(
@@ -71,6 +81,17 @@ macro_rules! kernel {
             }
 
             #[inline(always)]
+            fn blocks(
+                self,
+                round_keys: &RoundKeys,
+                before: Option<&[u8; 16]>,
+                blocks: InOutBuf<'_, '_, [u8; 16]>,
+            ) {
+                // SAFETY: `self` is the token.
+                unsafe { $name::blocks(self, round_keys, before, blocks) }
+            }
+
+            #[inline(always)]
             fn tail(
                 fused: &Fused<'_, Self>,
                 counter: u32,
@@ -97,6 +118,17 @@ macro_rules! kernel {
                 hashed: Hashed<'_>,
             ) -> <$token as Kernel>::Lane {
                 fused.chunk_here(counter, chunk, state, hashed)
+            }
+
+            #[inline(never)]
+            #[target_feature(enable = $features)]
+            pub(super) fn blocks(
+                token: $token,
+                round_keys: &RoundKeys,
+                before: Option<&[u8; 16]>,
+                blocks: InOutBuf<'_, '_, [u8; 16]>,
+            ) {
+                cbc::blocks_here(token, round_keys, before, blocks);
             }
 
             #[inline(never)]
@@ -165,6 +197,23 @@ macro_rules! kernel {
             ) -> [u8; 16] {
                 let fused = gcm::Fused::new(token, round_keys, powers, nonce);
                 sm4::gcm::crypt(&fused, direction, associated_data, buf)
+            }
+
+            /// GHASH alone: a state, whole and partial blocks, and a last one.
+            #[cfg(test)]
+            #[target_feature(enable = $features)]
+            pub(crate) fn ghash(
+                token: $token,
+                powers: &Powers,
+                state: &[u8; 16],
+                data: &[u8],
+                last: Option<&[u8; 16]>,
+            ) -> [u8; 16] {
+                let state = ghash::reverse(<$token as Kernel>::Lane::load(token, state));
+                let state = ghash::hash::<<$token as Kernel>::Wide>(powers, state, data, last);
+                let mut out = [0; 16];
+                ghash::reverse(state).store(&mut out);
+                out
             }
 
             #[target_feature(enable = $features)]

@@ -483,10 +483,8 @@ macro_rules! gfni {
             #[inline(always)]
             fn affine_of_inverse<const CONSTANT: i32>(self, matrix: Self) -> Self {
                 // SAFETY: `self` holds the proof.
-                Self(
-                    unsafe { $affine_of_inverse::<CONSTANT>(self.0, matrix.0) },
-                    self.1,
-                )
+                let x = unsafe { $affine_of_inverse::<CONSTANT>(self.0, matrix.0) };
+                Self(x, self.1)
             }
         }
     };
@@ -560,7 +558,7 @@ impl<V: Vector> Vector for Pair<V> {
 
     #[inline(always)]
     fn extend(lane: V::Lane) -> Self {
-        Self(V::extend(lane), V::extend(lane ^ lane))
+        Self(V::extend(lane), V::splat(lane.proof(), [0; 16]))
     }
 
     #[inline(always)]

@@ -51,7 +51,7 @@ pub(super) fn crypt<K: Kernel>(
         let len = blocks.len().min(16 * K::Wide::LANES);
         let (now, later) = blocks.split_at(len);
         let last = now.get_in()[len - 1];
-        at_once(proof, round_keys, iv.as_deref(), now);
+        K::blocks(proof, round_keys, iv.as_deref(), now);
         if let Some(iv) = &mut iv {
             **iv = last;
         }
@@ -59,10 +59,10 @@ pub(super) fn crypt<K: Kernel>(
     }
 }
 
-/// At most 16 vectors of blocks; what they become is added to the block before each, if there is
-/// one before the first.
+/// Encrypts at most 16 vectors of blocks; what they become is added to the block before each, if there is
+/// one before the first. The kernel has it compiled once.
 #[inline(always)]
-fn at_once<K: Kernel>(
+pub(super) fn blocks_here<K: Kernel>(
     proof: K,
     round_keys: &RoundKeys,
     before: Option<&[u8; 16]>,
@@ -84,16 +84,22 @@ fn states<K: Kernel, const N: usize>(
     before: Option<&[u8; 16]>,
     mut blocks: InOutBuf<'_, '_, [u8; 16]>,
 ) {
-    let len = blocks.len();
-    if len == 4 * N * K::Wide::LANES {
-        return full_states::<K, N>(proof, round_keys, before, blocks);
+    let (len, full) = (blocks.len(), 4 * N * K::Wide::LANES);
+    let mut filled = None;
+    let now = if len == full {
+        blocks.reborrow()
+    } else {
+        let filled = filled.insert([[[0; 16]; 4 * MAX_LANES]; N]);
+        let filled = filled.as_flattened_mut();
+        filled[..len].copy_from_slice(blocks.get_in());
+        (&mut filled[..full]).into()
+    };
+    full_states::<K, N>(proof, round_keys, before, now);
+    if let Some(filled) = &filled {
+        blocks
+            .get_out()
+            .copy_from_slice(&filled.as_flattened()[..len]);
     }
-    let mut filled = [[[0; 16]; 4 * MAX_LANES]; N];
-    let filled = filled.as_flattened_mut();
-    filled[..len].copy_from_slice(blocks.get_in());
-    let full = (&mut filled[..4 * N * K::Wide::LANES]).into();
-    full_states::<K, N>(proof, round_keys, before, full);
-    blocks.get_out().copy_from_slice(&filled[..len]);
 }
 
 #[inline(always)]
