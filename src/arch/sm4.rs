@@ -15,7 +15,7 @@ use super::portable as leaves;
 use super::wipe::leaving;
 #[cfg(target_arch = "x86_64")]
 use super::x86_64;
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
 use super::x86_64::vector::emulated;
 
 /// Whether a mode encrypts or decrypts.
@@ -38,13 +38,13 @@ pub(crate) enum Kernel {
     AesAvx(AesAvx),
     Portable,
     /// The generic code of `VaesAvx2`, for tests where the processor lacks VAES.
-    #[cfg(all(test, target_arch = "x86_64"))]
+    #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
     EmulatedVaes(emulated::Vaes256),
     /// The generic code of `GfniAvx2`, for tests where the processor lacks GFNI.
-    #[cfg(all(test, target_arch = "x86_64"))]
+    #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
     EmulatedGfni(emulated::Gfni256),
     /// The generic code of `GfniAvx512`, for tests where the processor lacks it.
-    #[cfg(all(test, target_arch = "x86_64"))]
+    #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
     EmulatedGfni512(emulated::Gfni512),
 }
 
@@ -104,17 +104,21 @@ impl Kernel {
             #[cfg(target_arch = "x86_64")]
             Self::AesAvx(_) => "AES-NI + AVX",
             Self::Portable => "portable",
-            #[cfg(all(test, target_arch = "x86_64"))]
+            #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
             Self::EmulatedVaes(_) => "emulated VAES",
-            #[cfg(all(test, target_arch = "x86_64"))]
+            #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
             Self::EmulatedGfni(_) => "emulated GFNI",
-            #[cfg(all(test, target_arch = "x86_64"))]
+            #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
             Self::EmulatedGfni512(_) => "emulated GFNI, 512 bits",
         }
     }
 
     /// The fastest.
     pub(crate) fn best() -> Self {
+        #[cfg(all(shangmi_ctgrind, target_arch = "x86_64"))]
+        if let Some(emulated) = Self::emulated() {
+            return emulated;
+        }
         #[cfg(target_arch = "x86_64")]
         {
             let best = GfniAvx512::check()
@@ -127,6 +131,19 @@ impl Kernel {
             }
         }
         Self::Portable
+    }
+}
+
+#[cfg(all(shangmi_ctgrind, target_arch = "x86_64"))]
+impl Kernel {
+    /// What `SHANGMI_CPU_EMULATE` names, for valgrind, which knows neither VAES nor GFNI.
+    fn emulated() -> Option<Self> {
+        match std::env::var("SHANGMI_CPU_EMULATE").ok()?.as_str() {
+            "vaes" => emulated::Vaes256::check().map(Self::EmulatedVaes),
+            "gfni" => emulated::Gfni256::check().map(Self::EmulatedGfni),
+            "gfni,avx512" => emulated::Gfni512::check().map(Self::EmulatedGfni512),
+            _ => None,
+        }
     }
 }
 
@@ -175,17 +192,17 @@ macro_rules! on {
             // Its bit planes take more of the stack than the other kernels' registers.
             Kernel::Portable => leaving::<{ 8 << 10 }, _>(|| $portable),
             // SAFETY: as above.
-            #[cfg(all(test, target_arch = "x86_64"))]
+            #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
             Kernel::EmulatedVaes(token) => unsafe {
                 x86_64::sm4::emulated_vaes::$function(token, $($argument),*)
             },
             // SAFETY: as above.
-            #[cfg(all(test, target_arch = "x86_64"))]
+            #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
             Kernel::EmulatedGfni(token) => unsafe {
                 x86_64::sm4::emulated_gfni::$function(token, $($argument),*)
             },
             // SAFETY: as above.
-            #[cfg(all(test, target_arch = "x86_64"))]
+            #[cfg(all(any(test, shangmi_ctgrind), target_arch = "x86_64"))]
             Kernel::EmulatedGfni512(token) => unsafe {
                 x86_64::sm4::emulated_gfni_512::$function(token, $($argument),*)
             },

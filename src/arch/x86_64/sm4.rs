@@ -269,7 +269,7 @@ kernel!(
     }
 );
 
-#[cfg(test)]
+#[cfg(any(test, shangmi_ctgrind))]
 mod emulated_kernels {
     use super::*;
     use crate::arch::x86_64::vector::emulated::{Gfni256, Gfni512, Vaes256};
@@ -303,5 +303,5 @@ mod emulated_kernels {
     );
 }
 
-#[cfg(test)]
+#[cfg(any(test, shangmi_ctgrind))]
 pub(crate) use emulated_kernels::{emulated_gfni, emulated_gfni_512, emulated_vaes};

@@ -5,7 +5,7 @@
 //! into a function that enables them with `#[target_feature]`; that is what the entry points of
 //! [`super::sm4`] do.
 
-#[cfg(test)]
+#[cfg(any(test, shangmi_ctgrind))]
 pub(crate) mod emulated;
 
 use std::arch::asm;
