@@ -270,6 +270,9 @@ kernel!(
 );
 
 #[cfg(any(test, shangmi_ctgrind))]
+pub(crate) use emulated_kernels::{emulated_gfni, emulated_gfni_512, emulated_vaes};
+
+#[cfg(any(test, shangmi_ctgrind))]
 mod emulated_kernels {
     use super::*;
     use crate::arch::x86_64::vector::emulated::{Gfni256, Gfni512, Vaes256};
@@ -302,6 +305,3 @@ mod emulated_kernels {
         }
     );
 }
-
-#[cfg(any(test, shangmi_ctgrind))]
-pub(crate) use emulated_kernels::{emulated_gfni, emulated_gfni_512, emulated_vaes};
