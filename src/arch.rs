@@ -3,8 +3,8 @@
 //!
 //! A routine has the same file name in `portable/` and in `x86_64/`. The file of that name here chooses
 //! between them: it asks [`cpu`] for a proof that the processor has the instructions, and the proof is
-//! an argument of the fast routine, so that nothing can call it elsewhere. The choice is made once,
-//! when a key is made.
+//! an argument of the fast routine, so that nothing can call it elsewhere. What the processor has is
+//! asked once; SM4 and SM3 choose when a key or a hash is made, SM2 at each operation.
 //!
 //! Every kernel, the portable ones too, runs in constant time: no branch and no index depends on a
 //! secret. Functions that are not so are named `_vartime`.

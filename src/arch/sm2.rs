@@ -99,7 +99,7 @@ pub(crate) trait Operation {
     fn run<A: Arithmetic>(self, arithmetic: A) -> Self::Output;
 }
 
-/// The implementations. One is chosen when a key is made.
+/// The implementations. Each operation asks which one to run on.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kernel {
     /// Any processor.

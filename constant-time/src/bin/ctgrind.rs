@@ -27,10 +27,25 @@ mod ctgrind {
             eprintln!("not under valgrind: use constant-time/run");
             return ExitCode::FAILURE;
         }
-        println!("ctgrind kernels: {}", shangmi::kernels());
-        let wanted = std::env::args().nth(1).unwrap_or_default();
+        let mut arguments = std::env::args().skip(1);
+        let wanted = arguments.next().unwrap_or_default();
+        let expected = arguments.next().unwrap_or_default();
+        let kernels = shangmi::kernels().to_string();
+        println!("ctgrind kernels: {kernels}");
+        // Other ones, for want of instructions or by a misspelt variable, would show nothing new.
+        if !kernels.ends_with(&expected) {
+            eprintln!("ctgrind: these are not the kernels `{expected}`");
+            return ExitCode::FAILURE;
+        }
+        let subjects: Vec<_> = subjects()
+            .filter(|subject| subject.name.contains(&wanted))
+            .collect();
+        if subjects.is_empty() {
+            eprintln!("ctgrind: nothing is called `{wanted}`");
+            return ExitCode::FAILURE;
+        }
         let mut failures = 0;
-        for subject in subjects().filter(|subject| subject.name.contains(&wanted)) {
+        for subject in subjects {
             let (errors, tainted) = watch(subject);
             let expected = subject.output == Output::Secret;
             let verdict = match (errors, tainted == expected) {

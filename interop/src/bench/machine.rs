@@ -31,12 +31,20 @@ impl Machine {
         }
     }
 
-    /// Whether this is the kind of processor for which the promised ratios are made: with 256-bit
-    /// AES instructions.
+    /// Whether this is the kind of processor for which the promised ratios are made, with all that
+    /// AMD Zen 3 has.
     pub fn promised(&self) -> bool {
-        ["avx2", "vaes", "vpclmulqdq"]
-            .iter()
-            .all(|name| self.instructions.contains(name))
+        const ZEN_3: [&str; 8] = [
+            "ssse3",
+            "aes",
+            "pclmulqdq",
+            "avx",
+            "avx2",
+            "vaes",
+            "vpclmulqdq",
+            "bmi2",
+        ];
+        ZEN_3.iter().all(|name| self.instructions.contains(name))
     }
 }
 
