@@ -131,15 +131,15 @@ impl SigningSecrets {
 
     /// Draws nonces until one gives a signature, which the first one does but for a chance of 2^-32.
     ///
-    /// The nonce is hedged: HMAC-SM3 under d of fresh randomness and e. A broken random source that
-    /// repeats itself still gives different nonces to different digests.
+    /// The nonce is hedged: HMAC-SM3 under d of fresh randomness, e and the number of the attempt. A
+    /// broken random source that repeats itself still gives different nonces to different digests.
     fn sign(&self, e: &[u8; 32]) -> Result<Signature, Error> {
         let mut fresh = Secret::<32>::zeroed();
-        loop {
+        for attempt in 0..=u8::MAX {
             SystemRandom
                 .try_fill_bytes(fresh.as_mut_bytes())
                 .map_err(|_| Error::Random)?;
-            let candidate = self.nonces.clone().tag(&[fresh.as_bytes(), e]);
+            let candidate = self.nonces.clone().tag(&[fresh.as_bytes(), e, &[attempt]]);
             let Some(k) = Scalar::nonzero(candidate.as_bytes()).map(Zeroizing::new) else {
                 continue;
             };
@@ -147,6 +147,8 @@ impl SigningSecrets {
                 return Ok(signature);
             }
         }
+        // With a chance of 2^-8192.
+        Err(Error::Random)
     }
 
     /// One attempt with the nonce k; `None` if the standard wants another one.

@@ -32,6 +32,11 @@ fn main() -> Result<()> {
         ["--speed", file] => SPEED.fill(&readme, &fs::read_to_string(file)?)?,
         _ => return Err("usage: readme [--check | --speed FILE]".into()),
     };
+    if arguments == ["--check"] && !SPEED.content(&readme)?.contains("\n| ") {
+        return Err(
+            "README.md has no table of speeds; `./figures kernels --markdown` prints it".into(),
+        );
+    }
     if updated == readme {
         return Ok(());
     }
@@ -55,12 +60,24 @@ impl Markers {
     /// `readme` with `text` between the markers.
     fn fill(&self, readme: &str, text: &str) -> Result<String> {
         let Self(begin, end) = self;
-        let missing = |marker: &str| format!("README.md has no line {marker}");
-        let (before, rest) = readme.split_once(begin).ok_or_else(|| missing(begin))?;
-        let (_, after) = rest.split_once(end).ok_or_else(|| missing(end))?;
+        let (before, _, after) = self.split(readme)?;
         Ok(format!(
             "{before}{begin}\n{}\n\n{end}{after}",
             text.trim_end()
         ))
+    }
+
+    /// What is between the markers.
+    fn content<'r>(&self, readme: &'r str) -> Result<&'r str> {
+        Ok(self.split(readme)?.1)
+    }
+
+    /// What is before, between and after the markers.
+    fn split<'r>(&self, readme: &'r str) -> Result<(&'r str, &'r str, &'r str)> {
+        let Self(begin, end) = self;
+        let missing = |marker: &str| format!("README.md has no line {marker}");
+        let (before, rest) = readme.split_once(begin).ok_or_else(|| missing(begin))?;
+        let (between, after) = rest.split_once(end).ok_or_else(|| missing(end))?;
+        Ok((before, between, after))
     }
 }
