@@ -210,6 +210,9 @@ macro_rules! on {
     };
 }
 
+/// Stack that copying a key does not exceed; the copy goes through registers, which are wiped too.
+const CLONE_STACK: usize = 1 << 10;
+
 /// An SM4 key, expanded for one kernel.
 ///
 /// The round keys are on the heap, so that moving a key leaves no copy, and are wiped on drop.
@@ -221,13 +224,7 @@ pub(crate) struct Key {
 
 impl Clone for Key {
     fn clone(&self) -> Self {
-        // From heap to heap.
-        let mut round_keys = Box::new(Zeroizing::new([0; 32]));
-        round_keys.copy_from_slice(&**self.round_keys);
-        Self {
-            kernel: self.kernel,
-            round_keys,
-        }
+        leaving::<CLONE_STACK, _>(|| self.copy())
     }
 }
 
@@ -248,9 +245,19 @@ impl Key {
         Self { kernel, round_keys }
     }
 
+    /// A clone, from heap to heap, for a caller that wipes what this leaves behind.
+    fn copy(&self) -> Self {
+        let mut round_keys = Box::new(Zeroizing::new([0; 32]));
+        round_keys.copy_from_slice(&**self.round_keys);
+        Self {
+            kernel: self.kernel,
+            round_keys,
+        }
+    }
+
     /// A key that decrypts where this one encrypts.
     pub(crate) fn reversed(&self) -> Self {
-        let mut reversed = self.clone();
+        let mut reversed = self.copy();
         reversed.round_keys.reverse();
         reversed
     }
@@ -334,13 +341,23 @@ impl Key {
 }
 
 /// An SM4 key with what GHASH needs of it, on the heap and wiped on drop as well.
-#[derive(Clone)]
 pub(crate) struct GcmKey {
     cipher: Key,
     hash: Box<leaves::ghash::Key>,
     /// None for the portable kernel.
     #[cfg(target_arch = "x86_64")]
     powers: x86_64::ghash::Powers,
+}
+
+impl Clone for GcmKey {
+    fn clone(&self) -> Self {
+        leaving::<CLONE_STACK, _>(|| Self {
+            cipher: self.cipher.copy(),
+            hash: self.hash.clone(),
+            #[cfg(target_arch = "x86_64")]
+            powers: self.powers.clone(),
+        })
+    }
 }
 
 impl GcmKey {

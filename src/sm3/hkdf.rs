@@ -47,7 +47,7 @@ impl HkdfSm3 {
             let mut previous: &[u8] = &[];
             for (block, counter) in okm.chunks_mut(DIGEST_LEN).zip(1u8..=255) {
                 let parts = [previous].into_iter().chain(info.iter().copied());
-                let tag = self.0.clone().tag_of(parts.chain([&[counter][..]]));
+                let tag = self.0.copy().tag_of(parts.chain([&[counter][..]]));
                 block.copy_from_slice(&tag.as_bytes()[..block.len()]);
                 previous = block;
             }

@@ -27,12 +27,17 @@ use crate::secret::Secret;
 /// assert_eq!(tag.len(), 32);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone)]
 pub struct HmacSm3 {
     /// Has absorbed K ^ ipad, and the message so far.
     inner: Sm3,
     /// The state that has absorbed K ^ opad.
     outer: [u32; 8],
+}
+
+impl Clone for HmacSm3 {
+    fn clone(&self) -> Self {
+        leaving::<STACK, _>(|| self.copy())
+    }
 }
 
 impl HmacSm3 {
@@ -68,6 +73,14 @@ impl HmacSm3 {
         pad = [0; BLOCK_LEN];
         optimization_barrier(&pad);
         Self { inner, outer }
+    }
+
+    /// A clone, for a caller that wipes what this leaves behind.
+    pub(super) fn copy(&self) -> Self {
+        Self {
+            inner: self.inner.clone(),
+            outer: self.outer,
+        }
     }
 
     /// [`HmacSm3::tag`] for a caller that wipes what this leaves behind.

@@ -11,6 +11,8 @@ fn hmac() {
     let secrets = Secrets::hmac_key(&key);
     let mut found = Found::default();
     found.check_result("keyed", &secrets, || HmacSm3::keyed(&key));
+    let hmac = HmacSm3::keyed(&key);
+    found.check_result("clone", &secrets, || hmac.clone());
     for len in [0, 55, 56, 64, 1000] {
         let message = vec![7; len];
         found.check_result(&format!("tag {len}"), &secrets, || {

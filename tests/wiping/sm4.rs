@@ -23,6 +23,7 @@ fn block_cipher() {
     let mut found = Found::default();
     found.check("Sm4::new", &secrets, || Sm4::new(&key));
     let sm4 = Sm4::new(&key);
+    found.check("clone", &secrets, || sm4.clone());
     for count in [1, 2, 3, 40] {
         let blocks = RefCell::new(vec![random().into(); count]);
         found.check("encrypt_blocks", &secrets, || {
@@ -48,6 +49,7 @@ fn ccm() {
 fn aead<A>()
 where
     A: AeadInOut
+        + Clone
         + KeyInit
         + cipher::KeySizeUser<KeySize = cipher::consts::U16>
         + aead::AeadCore<NonceSize = cipher::consts::U12, TagSize = cipher::consts::U16>,
@@ -59,6 +61,7 @@ where
     let mut found = Found::default();
     found.check("new", &secrets, || A::new(&key));
     let aead = A::new(&key);
+    found.check("clone", &secrets, || aead.clone());
     for len in LENGTHS {
         let buffer = RefCell::new(vec![7; len]);
         found.check(&format!("seal {len}"), &secrets, || {
