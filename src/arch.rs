@@ -42,8 +42,8 @@ pub struct Kernels {
 pub fn kernels() -> Kernels {
     Kernels {
         sm2: sm2::Kernel::select().name(),
-        sm3: sm3::Kernel::choose().name(),
-        sm4: sm4::Kernel::best().name(),
+        sm3: sm3::Kernel::select().name(),
+        sm4: sm4::Kernel::select().name(),
     }
 }
 

@@ -84,8 +84,8 @@ tokens! {
 fn disabled(name: &str) -> bool {
     static DISABLED: OnceLock<Vec<&str>> = OnceLock::new();
     let disabled = DISABLED.get_or_init(|| {
-        let list = std::env::var("SHANGMI_CPU_DISABLE").unwrap_or_default();
-        parse(&list)
+        let list = std::env::var_os("SHANGMI_CPU_DISABLE").unwrap_or_default();
+        parse(&list.to_string_lossy())
     });
     disabled.contains(&name)
 }
@@ -103,7 +103,8 @@ fn parse(list: &str) -> Vec<&'static str> {
         } else if let Some(name) = NAMES.iter().find(|name| **name == word) {
             found.push(*name);
         } else {
-            tracing::warn!(
+            // Not to `tracing`: a subscriber that itself uses this library would wait for itself.
+            eprintln!(
                 "SHANGMI_CPU_DISABLE: `{word}` is not one of all, {}",
                 NAMES.join(", ")
             );

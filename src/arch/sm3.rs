@@ -22,7 +22,7 @@ pub(crate) enum Kernel {
 impl Kernel {
     /// The best kernel for this processor.
     #[inline]
-    pub(crate) fn choose() -> Self {
+    pub(crate) fn select() -> Self {
         #[cfg(target_arch = "x86_64")]
         if let (Some(bmi2), Some(avx)) = (Bmi2::check(), Avx::check()) {
             return Self::Bmi2Avx(bmi2, avx);

@@ -114,20 +114,20 @@ impl Kernel {
     }
 
     /// The fastest.
-    pub(crate) fn best() -> Self {
+    pub(crate) fn select() -> Self {
         #[cfg(all(shangmi_ctgrind, target_arch = "x86_64"))]
         if let Some(emulated) = Self::emulated() {
             return emulated;
         }
         #[cfg(target_arch = "x86_64")]
         {
-            let best = GfniAvx512::check()
+            let fastest = GfniAvx512::check()
                 .map(Self::GfniAvx512)
                 .or_else(|| GfniAvx2::check().map(Self::GfniAvx2))
                 .or_else(|| VaesAvx2::check().map(Self::VaesAvx2))
                 .or_else(|| AesAvx::check().map(Self::AesAvx));
-            if let Some(best) = best {
-                return best;
+            if let Some(fastest) = fastest {
+                return fastest;
             }
         }
         Self::Portable
@@ -231,7 +231,7 @@ impl Clone for Key {
 impl Key {
     /// A key for all but decryption of blocks.
     pub(crate) fn new(key: &[u8; 16]) -> Self {
-        Self::with_kernel(Kernel::best(), key)
+        Self::with_kernel(Kernel::select(), key)
     }
 
     pub(crate) fn with_kernel(kernel: Kernel, key: &[u8; 16]) -> Self {
@@ -362,7 +362,7 @@ impl Clone for GcmKey {
 
 impl GcmKey {
     pub(crate) fn new(key: &[u8; 16]) -> Self {
-        Self::with_kernel(Kernel::best(), key)
+        Self::with_kernel(Kernel::select(), key)
     }
 
     pub(crate) fn with_kernel(kernel: Kernel, key: &[u8; 16]) -> Self {

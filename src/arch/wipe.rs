@@ -17,7 +17,8 @@ pub(super) const UNOPTIMISED: usize = if cfg!(debug_assertions) { 4 } else { 1 }
 ///
 /// A public function that has to do with secrets puts its whole body into this. `f` takes secrets
 /// by reference, and gives back nothing secret but what is on the heap: what it captures and returns
-/// is in the caller's own frame. `STACK` is what optimised code needs, as `tests/wiping` shows.
+/// is in the caller's own frame. HMAC's and HKDF's states are given back as they are, so that a hash needs
+/// no heap; their owner's drop wipes them. `STACK` is what optimised code needs, as `tests/wiping` shows.
 pub(crate) fn leaving<const STACK: usize, T>(f: impl FnOnce() -> T) -> T {
     let _leftovers = Leftovers::<STACK>;
     below(f)
