@@ -9,7 +9,7 @@ use core::arch::x86_64::*;
 use super::invert::twenty_steps;
 use crate::arch::cpu;
 use crate::arch::portable::sm2::{MODULUS_N, MODULUS_P, Portable};
-use crate::arch::sm2::{Arithmetic, Limbs, P, R2_N, R2_P};
+use crate::arch::sm2::{Arithmetic, Limbs, ONE_P, P, R2_N, R2_P};
 
 /// Arithmetic for processors with BMI2 and AVX2: AMD Zen, Intel Haswell, and what came after them.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,10 @@ impl Arithmetic for Mulx {
     #[inline(always)]
     fn mul_sub_mul_p(self, a: &Limbs, b: &Limbs, c: &Limbs, d: &Limbs) -> Limbs {
         // SAFETY: the token proves BMI2.
-        unsafe { reduce_difference(multiply(a, b), &multiply(c, d)) }
+        unsafe {
+            let cd = multiply(c, d);
+            reduce_difference(multiply(a, b), &cd)
+        }
     }
 
     #[inline(always)]
@@ -92,8 +95,8 @@ impl Arithmetic for Mulx {
     }
 }
 
-/// 2^32 - 1, for the reduction.
-static MULTIPLIER: u64 = 0xffff_ffff;
+/// 2^256 - p. Its limb 1 is 2^32 - 1, the reduction's multiplier.
+static MINUS_P: Limbs = ONE_P;
 
 /// One step of Montgomery's reduction modulo p: adds l p at the limb l, which vanishes, for -p^-1 is
 /// 1 mod 2^64. With h the upper half of l and s = l 2^32 mod 2^64,
@@ -108,7 +111,7 @@ macro_rules! reduce {
             "mov rdx, ",
             $l,
             "\n",
-            "mulx {y}, {x}, qword ptr [rip + {multiplier}]\n",
+            "mulx {y}, {x}, qword ptr [rip + {minus_p} + 8]\n",
             "mov {z}, ",
             $l,
             "\n",
@@ -130,38 +133,45 @@ macro_rules! reduce {
     };
 }
 
-/// Adds the product's upper half to the reduced lower half, and subtracts p if that leaves no borrow.
-macro_rules! finish {
+/// Makes p's limbs, or zeros after a carry, of x = 0: in x, y, x, z. They are -1, -2^32, -1 and
+/// -2^32 - 1.
+macro_rules! p_unless_carry {
     () => {
         "
-        xor {x:e}, {x:e}
-        add {t0}, {t4}
-        adc {t1}, {t5}
-        adc {t2}, {t6}
-        adc {t3}, {t7}
-        adc {x}, 0
-        mov {t4}, {t0}
-        mov {t5}, {t1}
-        mov {t6}, {t2}
-        mov {t7}, {t3}
-        mov rdx, {p1}
-        mov {y}, {p3}
-        sub {t0}, -1
-        sbb {t1}, rdx
-        sbb {t2}, -1
-        sbb {t3}, {y}
-        sbb {x}, 0
-        cmovc {t0}, {t4}
-        cmovc {t1}, {t5}
-        cmovc {t2}, {t6}
-        cmovc {t3}, {t7}
+        adc {x}, -1
+        mov {y}, {x}
+        shl {y}, 32
+        lea {z}, [{x} + {y}]
         "
     };
 }
 
-/// Adds a b_i at the limb t0; b_i comes in t4, which gets the highest limb.
+/// Adds the product's upper half to the reduced lower half, which is p at most. The upper half comes
+/// with 2^256 - p added, so that a carry says that the sum is not below p, and has subtracted p.
+macro_rules! finish {
+    () => {
+        concat!(
+            "
+            xor {x:e}, {x:e}
+            add {t0}, {t4}
+            adc {t1}, {t5}
+            adc {t2}, {t6}
+            adc {t3}, {t7}
+            ",
+            p_unless_carry!(),
+            "
+            add {t0}, {x}
+            adc {t1}, {y}
+            adc {t2}, {x}
+            adc {t3}, {z}
+            "
+        )
+    };
+}
+
+/// Adds a b_i at the limb t0; b_i comes in t4, which gets the highest limb, and c with it.
 macro_rules! row {
-    ($t0:literal, $t1:literal, $t2:literal, $t3:literal, $t4:literal) => {
+    ($t0:literal, $t1:literal, $t2:literal, $t3:literal, $t4:literal, $c:literal) => {
         concat!(
             "mov rdx, ",
             $t4,
@@ -201,7 +211,9 @@ macro_rules! row {
             ", rdx\n",
             "adc ",
             $t4,
-            ", 0\n",
+            ", ",
+            $c,
+            "\n",
         )
     };
 }
@@ -214,10 +226,12 @@ macro_rules! row {
 #[inline(always)]
 unsafe fn mul(a: &Limbs, b: &Limbs) -> Limbs {
     let (t0, t1, t2, t3);
-    // SAFETY: reads the four limbs at `a` and MULTIPLIER, writes registers only; BMI2 is the
+    // SAFETY: reads the four limbs at `a` and MINUS_P, writes registers only; BMI2 is the
     // caller's promise.
     unsafe {
         asm!(
+            // 2^256 - p, for `finish`, comes in where the highest limbs begin. They have room: a row
+            // is below 2^320 - 2^288, as a < p, and a b 2^-256 is below p - 2^223.
             "
             mulx {t1}, {t0}, qword ptr [{a}]
             mulx {t2}, {x}, qword ptr [{a} + 8]
@@ -226,14 +240,14 @@ unsafe fn mul(a: &Limbs, b: &Limbs) -> Limbs {
             adc {t2}, {x}
             mulx {t4}, {x}, qword ptr [{a} + 24]
             adc {t3}, {x}
-            adc {t4}, 0
+            adc {t4}, 1
             ",
             reduce!("{t0}", "{t1}", "{t2}", "{t3}"),
-            row!("{t1}", "{t2}", "{t3}", "{t4}", "{t5}"),
+            row!("{t1}", "{t2}", "{t3}", "{t4}", "{t5}", "qword ptr [rip + {minus_p} + 8]"),
             reduce!("{t1}", "{t2}", "{t3}", "{t0}"),
-            row!("{t2}", "{t3}", "{t4}", "{t5}", "{t6}"),
+            row!("{t2}", "{t3}", "{t4}", "{t5}", "{t6}", "0"),
             reduce!("{t2}", "{t3}", "{t0}", "{t1}"),
-            row!("{t3}", "{t4}", "{t5}", "{t6}", "{t7}"),
+            row!("{t3}", "{t4}", "{t5}", "{t6}", "{t7}", "qword ptr [rip + {minus_p} + 24]"),
             reduce!("{t3}", "{t0}", "{t1}", "{t2}"),
             finish!(),
             a = in(reg) a.as_ptr(),
@@ -249,9 +263,7 @@ unsafe fn mul(a: &Limbs, b: &Limbs) -> Limbs {
             x = out(reg) _,
             y = out(reg) _,
             z = out(reg) _,
-            multiplier = sym MULTIPLIER,
-            p1 = const P[1],
-            p3 = const P[3],
+            minus_p = sym MINUS_P,
             options(pure, readonly, nostack),
         );
     }
@@ -279,9 +291,9 @@ unsafe fn multiply(a: &Limbs, b: &Limbs) -> [u64; 8] {
             adc {t3}, {x}
             adc {t4}, 0
             ",
-            row!("{t1}", "{t2}", "{t3}", "{t4}", "{t5}"),
-            row!("{t2}", "{t3}", "{t4}", "{t5}", "{t6}"),
-            row!("{t3}", "{t4}", "{t5}", "{t6}", "{t7}"),
+            row!("{t1}", "{t2}", "{t3}", "{t4}", "{t5}", "0"),
+            row!("{t2}", "{t3}", "{t4}", "{t5}", "{t6}", "0"),
+            row!("{t3}", "{t4}", "{t5}", "{t6}", "{t7}", "0"),
             a = in(reg) a.as_ptr(),
             inout("rdx") b[0] => _,
             t0 = out(reg) t0,
@@ -309,12 +321,14 @@ unsafe fn multiply(a: &Limbs, b: &Limbs) -> [u64; 8] {
 #[inline(always)]
 unsafe fn reduce_difference(t: [u64; 8], u: &[u64; 8]) -> Limbs {
     let (t0, t1, t2, t3);
-    // SAFETY: reads the eight limbs at `u` and MULTIPLIER, writes registers only; BMI2 is the
+    // SAFETY: reads the eight limbs at `u` and MINUS_P, writes registers only; BMI2 is the
     // caller's promise.
     unsafe {
         asm!(
-            // Where t < u, 2^256 p comes to the difference.
+            // Where t < u, 2^256 p would come to the difference; as `finish` wants p less, it is
+            // taken from the others.
             "
+            xor {x:e}, {x:e}
             sub {t0}, qword ptr [{u}]
             sbb {t1}, qword ptr [{u} + 8]
             sbb {t2}, qword ptr [{u} + 16]
@@ -323,15 +337,13 @@ unsafe fn reduce_difference(t: [u64; 8], u: &[u64; 8]) -> Limbs {
             sbb {t5}, qword ptr [{u} + 40]
             sbb {t6}, qword ptr [{u} + 48]
             sbb {t7}, qword ptr [{u} + 56]
-            sbb {x}, {x}
-            mov {y}, {p1}
-            mov {z}, {p3}
-            and {y}, {x}
-            and {z}, {x}
-            add {t4}, {x}
-            adc {t5}, {y}
-            adc {t6}, {x}
-            adc {t7}, {z}
+            ",
+            p_unless_carry!(),
+            "
+            sub {t4}, {x}
+            sbb {t5}, {y}
+            sbb {t6}, {x}
+            sbb {t7}, {z}
             ",
             reduce!("{t0}", "{t1}", "{t2}", "{t3}"),
             reduce!("{t1}", "{t2}", "{t3}", "{t0}"),
@@ -351,9 +363,7 @@ unsafe fn reduce_difference(t: [u64; 8], u: &[u64; 8]) -> Limbs {
             y = out(reg) _,
             z = out(reg) _,
             out("rdx") _,
-            multiplier = sym MULTIPLIER,
-            p1 = const P[1],
-            p3 = const P[3],
+            minus_p = sym MINUS_P,
             options(pure, readonly, nostack),
         );
     }
@@ -368,7 +378,7 @@ unsafe fn reduce_difference(t: [u64; 8], u: &[u64; 8]) -> Limbs {
 #[inline(always)]
 unsafe fn square(a: &Limbs) -> Limbs {
     let (t0, t1, t2, t3);
-    // SAFETY: reads MULTIPLIER, writes registers only; BMI2 is the caller's promise.
+    // SAFETY: reads MINUS_P, writes registers only; BMI2 is the caller's promise.
     unsafe {
         asm!(
             // The products of different limbs: a0 a1, a0 a2, a0 a3, a1 a3, a2 a3 are one chain of
@@ -417,6 +427,13 @@ unsafe fn square(a: &Limbs) -> Limbs {
             adc {t6}, {x}
             adc {t7}, rdx
             ",
+            // For `finish`.
+            "
+            add {t4}, 1
+            adc {t5}, qword ptr [rip + {minus_p} + 8]
+            adc {t6}, 0
+            adc {t7}, qword ptr [rip + {minus_p} + 24]
+            ",
             reduce!("{t0}", "{t1}", "{t2}", "{t3}"),
             reduce!("{t1}", "{t2}", "{t3}", "{t0}"),
             reduce!("{t2}", "{t3}", "{t0}", "{t1}"),
@@ -435,9 +452,7 @@ unsafe fn square(a: &Limbs) -> Limbs {
             x = out(reg) _,
             y = inout(reg) a[2] => _,
             z = out(reg) _,
-            multiplier = sym MULTIPLIER,
-            p1 = const P[1],
-            p3 = const P[3],
+            minus_p = sym MINUS_P,
             options(pure, readonly, nostack),
         );
     }
