@@ -95,7 +95,7 @@ impl Arithmetic for Mulx {
     }
 }
 
-/// 2^256 - p; its second limb, 2^32 - 1, is the reduction's multiplier.
+/// 2^256 - p. Its limb 1 is 2^32 - 1, the reduction's multiplier.
 static MINUS_P: Limbs = ONE_P;
 
 /// One step of Montgomery's reduction modulo p: adds l p at the limb l, which vanishes, for -p^-1 is
@@ -133,28 +133,43 @@ macro_rules! reduce {
     };
 }
 
-/// Adds the product's upper half, less p, to the reduced lower half, and p again if that is negative.
-macro_rules! finish {
+/// Makes p's limbs, or zeros after a carry, of x = 0: in x, y, x, z. They are -1, -2^32, -1 and
+/// -2^32 - 1.
+macro_rules! p_unless_carry {
     () => {
         "
-        xor {x:e}, {x:e}
-        add {t0}, {t4}
-        adc {t1}, {t5}
-        adc {t2}, {t6}
-        adc {t3}, {t7}
         adc {x}, -1
         mov {y}, {x}
         shl {y}, 32
         lea {z}, [{x} + {y}]
-        add {t0}, {x}
-        adc {t1}, {y}
-        adc {t2}, {x}
-        adc {t3}, {z}
         "
     };
 }
 
-/// Adds a b_i at the limb t0; b_i comes in t4, which gets the highest limb.
+/// Adds the product's upper half to the reduced lower half, which is p at most. The upper half comes
+/// with 2^256 - p added, so that a carry says that the sum is not below p, and has subtracted p.
+macro_rules! finish {
+    () => {
+        concat!(
+            "
+            xor {x:e}, {x:e}
+            add {t0}, {t4}
+            adc {t1}, {t5}
+            adc {t2}, {t6}
+            adc {t3}, {t7}
+            ",
+            p_unless_carry!(),
+            "
+            add {t0}, {x}
+            adc {t1}, {y}
+            adc {t2}, {x}
+            adc {t3}, {z}
+            "
+        )
+    };
+}
+
+/// Adds a b_i at the limb t0; b_i comes in t4, which gets the highest limb, and c with it.
 macro_rules! row {
     ($t0:literal, $t1:literal, $t2:literal, $t3:literal, $t4:literal, $c:literal) => {
         concat!(
@@ -215,6 +230,8 @@ unsafe fn mul(a: &Limbs, b: &Limbs) -> Limbs {
     // caller's promise.
     unsafe {
         asm!(
+            // 2^256 - p, for `finish`, comes in where the highest limbs begin. They have room: a row
+            // is below 2^320 - 2^288, as a < p, and a b 2^-256 is below p - 2^223.
             "
             mulx {t1}, {t0}, qword ptr [{a}]
             mulx {t2}, {x}, qword ptr [{a} + 8]
@@ -308,8 +325,10 @@ unsafe fn reduce_difference(t: [u64; 8], u: &[u64; 8]) -> Limbs {
     // caller's promise.
     unsafe {
         asm!(
-            // Where t < u, 2^256 p comes to the difference.
+            // Where t < u, 2^256 p would come to the difference; as `finish` wants p less, it is
+            // taken from the others.
             "
+            xor {x:e}, {x:e}
             sub {t0}, qword ptr [{u}]
             sbb {t1}, qword ptr [{u} + 8]
             sbb {t2}, qword ptr [{u} + 16]
@@ -318,12 +337,9 @@ unsafe fn reduce_difference(t: [u64; 8], u: &[u64; 8]) -> Limbs {
             sbb {t5}, qword ptr [{u} + 40]
             sbb {t6}, qword ptr [{u} + 48]
             sbb {t7}, qword ptr [{u} + 56]
-            cmc
-            sbb {x}, {x}
-            movabs {y}, {p1}
-            movabs {z}, {p3}
-            and {y}, {x}
-            and {z}, {x}
+            ",
+            p_unless_carry!(),
+            "
             sub {t4}, {x}
             sbb {t5}, {y}
             sbb {t6}, {x}
@@ -348,8 +364,6 @@ unsafe fn reduce_difference(t: [u64; 8], u: &[u64; 8]) -> Limbs {
             z = out(reg) _,
             out("rdx") _,
             minus_p = sym MINUS_P,
-            p1 = const P[1],
-            p3 = const P[3],
             options(pure, readonly, nostack),
         );
     }
@@ -412,6 +426,9 @@ unsafe fn square(a: &Limbs) -> Limbs {
             mulx rdx, {x}, rdx
             adc {t6}, {x}
             adc {t7}, rdx
+            ",
+            // For `finish`.
+            "
             add {t4}, 1
             adc {t5}, qword ptr [rip + {minus_p} + 8]
             adc {t6}, 0

@@ -45,18 +45,18 @@ pub(super) struct Collected<A> {
     zzz: Fe<A>,
 }
 
-/// What the chord through p and q gives, if z is the common one of both.
+/// The chord through p and q, if z is the common one of both. What it meets has z h.
 pub(super) struct Chord<A> {
-    /// The sum p + q, with z h.
-    sum: (Fe<A>, Fe<A>),
-    /// p again, with z h.
-    p: (Fe<A>, Fe<A>),
     /// Zero where both points have the same x.
     h: Fe<A>,
     hh: Fe<A>,
     hhh: Fe<A>,
     /// Zero where both points have the same y.
     r: Fe<A>,
+    rr: Fe<A>,
+    /// p's x with z h.
+    v: Fe<A>,
+    y1: Fe<A>,
 }
 
 /// What can be added to a point in Jacobian coordinates.
@@ -193,7 +193,8 @@ impl<A: Arithmetic> Jacobian<A> {
     /// P and -P is right.
     pub(super) fn add_unequal(&self, q: impl Addend<A>) -> Self {
         let (chord, z) = q.chord(self);
-        Self::new(chord.sum, z * chord.h)
+        let z = z * chord.h;
+        Self::new(chord.sum(), z)
     }
 
     /// self + q, and self with the same z, which costs nothing. The caller knows that self and q have
@@ -201,14 +202,15 @@ impl<A: Arithmetic> Jacobian<A> {
     pub(super) fn add_beside_self(&self, q: &Self) -> (Self, Self) {
         let chord = Chord::through((self.x, self.y), (q.x, q.y));
         let z = self.z * chord.h;
-        (Self::new(chord.sum, z), Self::new(chord.p, z))
+        (Self::new(chord.sum(), z), Self::new(chord.p(), z))
     }
 
     /// self + q for every self and q, in constant time.
     pub(super) fn add_complete(&self, q: impl Addend<A>) -> Self {
         let (chord, z) = q.chord(self);
         let q: Self = q.into();
-        Self::new(chord.sum, z * chord.h)
+        let z = z * chord.h;
+        Self::new(chord.sum(), z)
             .or(&self.double(), chord.points_are_equal())
             .or(self, q.is_infinity())
             .or(&q, self.is_infinity())
@@ -224,7 +226,10 @@ impl<A: Arithmetic> Jacobian<A> {
         }
         let (chord, z) = q.chord(self);
         match chord.points_are_equal() {
-            0 => Self::new(chord.sum, z * chord.h),
+            0 => {
+                let z = z * chord.h;
+                Self::new(chord.sum(), z)
+            }
             _ => self.double(),
         }
     }
@@ -253,13 +258,9 @@ impl<A: Arithmetic> Collected<A> {
     /// P and -P is right.
     pub(super) fn add_unequal(&self, q: Affine<A>) -> Self {
         let chord = Chord::through((self.x, self.y), (q.x * self.zz, q.y * self.zzz));
-        let (x, y) = chord.sum;
-        Self {
-            x,
-            y,
-            zz: self.zz * chord.hh,
-            zzz: self.zzz * chord.hhh,
-        }
+        let (zz, zzz) = (self.zz * chord.hh, self.zzz * chord.hhh);
+        let (x, y) = chord.sum();
+        Self { x, y, zz, zzz }
     }
 }
 
@@ -378,16 +379,28 @@ impl<A: Arithmetic> Chord<A> {
         // In this order, neighbours do not wait for each other.
         let (hh, rr) = (h.square(), r.square());
         let (hhh, v) = (hh * h, x1 * hh);
-        let x = rr - hhh - v.double();
-        let y = r.mul_sub(v - x, y1, hhh);
         Self {
-            sum: (x, y),
-            p: (v, y1 * hhh),
             h,
             hh,
             hhh,
             r,
+            rr,
+            v,
+            y1,
         }
+    }
+
+    /// p + q. What else is to be multiplied is best multiplied before.
+    #[inline(always)]
+    fn sum(&self) -> (Fe<A>, Fe<A>) {
+        let x = self.rr - self.hhh - self.v.double();
+        (x, self.r.mul_sub(self.v - x, self.y1, self.hhh))
+    }
+
+    /// p.
+    #[inline(always)]
+    fn p(&self) -> (Fe<A>, Fe<A>) {
+        (self.v, self.y1 * self.hhh)
     }
 
     fn points_are_equal(&self) -> u64 {
