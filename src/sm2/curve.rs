@@ -52,7 +52,7 @@ impl Point {
         Kernel::select().run(MultipleOfG(k))
     }
 
-    /// \[k\]P, in constant time; `None` for k = 0.
+    /// \[k\]P, in constant time but for P, which is public; `None` for k = 0.
     pub(super) fn mul(&self, k: &Scalar) -> Option<Self> {
         Kernel::select().run(Multiple(k, self))
     }

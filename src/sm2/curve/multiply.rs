@@ -10,9 +10,11 @@ use zeroize::{Zeroize, Zeroizing};
 use super::Point;
 use super::field::Fe;
 use super::limbs::{bits, is_below, subtract};
-use super::point::{Affine, Collected, Jacobian, Prepared};
+use super::point::{Affine, Collected, Jacobian};
 use super::scalar::Scalar;
-use super::tables::{ODD_MULTIPLES_OF_G, VARTIME_WINDOW, WINDOW, WINDOWS, WINDOWS_OF_G};
+use super::tables::{
+    ODD_MULTIPLES_OF_G, OddMultiples, VARTIME_WINDOW, WINDOW, WINDOWS, WINDOWS_OF_G,
+};
 use crate::arch::sm2::{Arithmetic, Limbs, N, Operation, P, barrier, choose};
 
 /// k or -k mod n as a sum of digits d_i 2^(W i), of which each is odd and -2^W < d_i < 2^W.
@@ -97,7 +99,7 @@ impl Operation for MultipleOfG<'_> {
     }
 }
 
-/// \[k\]P in constant time.
+/// \[k\]P in constant time. P is public wherever there is one: a peer's key, or half of a ciphertext.
 ///
 /// Points that are added are equal where s_i - d_i = n: not before i = 0, as s_i is far below n.
 /// The last addition is complete, since for this width there is a k, n - 6, of which it is a doubling.
@@ -116,11 +118,11 @@ impl Operation for Multiple<'_> {
         const { assert!(OddDigits::<W>::ENDS_IN_DOUBLING) };
         let digits = OddDigits::<W>::of(self.0);
         let p = Affine::new(arithmetic, self.1).into();
-        let table = odd_multiples::<A, { 1 << (W - 1) }>(&p).map(|point| point.limbs());
+        let table: OddMultiples<{ 1 << (W - 1) }> = odd_multiples_vartime(&p);
         let addend = |i| {
             let Digit { index, negative } = digits.digit(i);
             let entry = arithmetic.lookup(&table, index);
-            Jacobian::from_limbs(arithmetic, &entry).negated_if(negative)
+            Affine::from_limbs(arithmetic, &entry).negated_if(negative)
         };
 
         let mut sum = p;
@@ -139,15 +141,26 @@ fn finish<A: Arithmetic>(mut sum: Jacobian<A>, negated: u64) -> Option<Point> {
     point
 }
 
-/// P, 3P, .., (2 N - 1) P, for finite P and N far below n.
-pub(super) fn odd_multiples<A: Arithmetic, const N: usize>(p: &Jacobian<A>) -> [Jacobian<A>; N] {
+/// P, 3P, .., (2 N - 1) P, for finite P and N far below n, in variable time.
+pub(super) fn odd_multiples_vartime<A: Arithmetic, const N: usize>(
+    p: &Jacobian<A>,
+) -> OddMultiples<N> {
     let (mut twice, mut multiple) = p.double_beside_self();
-    std::array::from_fn(|i| {
+    // Each with what its z has more than the one before.
+    let multiples: [_; N] = std::array::from_fn(|i| {
+        let mut factor = multiple.z;
         if i > 0 {
-            (multiple, twice) = twice.add_beside_self(&multiple);
+            (multiple, twice, factor) = twice.add_beside_self(&multiple);
         }
-        multiple
-    })
+        (multiple, factor)
+    });
+    let mut inverse = multiple.z.invert_vartime();
+    let mut table = [[0; 8]; N];
+    for (entry, (multiple, factor)) in table.iter_mut().zip(&multiples).rev() {
+        *entry = multiple.scaled(inverse).limbs();
+        inverse = inverse * *factor;
+    }
+    table
 }
 
 /// Whether \[u\]G + \[v\]P is finite with an x that is r modulo n, in variable time.
@@ -184,8 +197,8 @@ pub(super) fn sum_vartime<A: Arithmetic>(
 ) -> Jacobian<A> {
     /// The width of v's windows.
     const W: usize = 5;
-    let of_p = odd_multiples::<A, { 1 << (W - 2) }>(&Affine::new(arithmetic, p).into());
-    let of_p = of_p.map(Prepared::from);
+    let of_p: OddMultiples<{ 1 << (W - 2) }> =
+        odd_multiples_vartime(&Affine::new(arithmetic, p).into());
     let of_g = &ODD_MULTIPLES_OF_G[0];
     let digits_of_u = non_adjacent_form_vartime(u.number(), VARTIME_WINDOW);
     let digits_of_v = non_adjacent_form_vartime(v.number(), W);
@@ -198,7 +211,8 @@ pub(super) fn sum_vartime<A: Arithmetic>(
             sum = sum.add_vartime(entry.negated_if(negative));
         }
         if let Some((index, negative)) = entry_of(*digit_of_v) {
-            sum = sum.add_vartime(of_p[index].negated_if(negative));
+            let entry = Affine::from_limbs(arithmetic, &of_p[index]);
+            sum = sum.add_vartime(entry.negated_if(negative));
         }
     }
     sum

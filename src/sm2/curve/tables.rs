@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use super::CURVE_PARAMETERS;
 use super::field::Fe;
 use super::limbs::from_be_bytes;
-use super::multiply::odd_multiples;
-use super::point::{Affine, Jacobian};
+use super::multiply::odd_multiples_vartime;
+use super::point::Affine;
 use crate::arch::sm2::{Arithmetic, Kernel, Operation};
 
 /// The width of the windows in which a secret multiple of G is computed. Wider ones save additions
@@ -41,42 +41,12 @@ impl<const N: usize> Operation for Rows<N> {
         let [_, _, x, y] = CURVE_PARAMETERS
             .map(|parameter| Fe::from_number(arithmetic, &from_be_bytes(&parameter)));
         let mut base = Affine { x, y }.into();
-        let mut points = Vec::with_capacity(self.0 * N);
-        for _ in 0..self.0 {
-            points.extend(odd_multiples::<A, N>(&base));
-            base = base.double_times(N.ilog2() as usize + 1);
-        }
-        let entries: Vec<_> = to_affine(arithmetic, &points)
-            .iter()
-            .map(Affine::limbs)
-            .collect();
-        entries.as_chunks().0.to_vec()
+        (0..self.0)
+            .map(|_| {
+                let row = odd_multiples_vartime(&base);
+                base = base.double_times(N.ilog2() as usize + 1);
+                row
+            })
+            .collect()
     }
-}
-
-/// Takes finite points to affine coordinates with one inversion.
-fn to_affine<A: Arithmetic>(arithmetic: A, points: &[Jacobian<A>]) -> Vec<Affine<A>> {
-    // products[i] = z_0 z_1 .. z_i-1
-    let mut product = Fe::one(arithmetic);
-    let products: Vec<_> = points
-        .iter()
-        .map(|point| {
-            let before = product;
-            product = product * point.z;
-            before
-        })
-        .collect();
-    let mut inverse = product.invert();
-    let mut affine: Vec<_> = points
-        .iter()
-        .zip(products)
-        .rev()
-        .map(|(point, before)| {
-            let inverse_of_z = inverse * before;
-            inverse = inverse * point.z;
-            point.scaled(inverse_of_z)
-        })
-        .collect();
-    affine.reverse();
-    affine
 }
