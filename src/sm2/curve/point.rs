@@ -143,9 +143,10 @@ impl<A: Arithmetic> Jacobian<A> {
         let yy = self.y.square();
         let m = (self.x - zz) * (self.x + zz);
         let xyy = self.x * yy;
+        // Here, for what comes next waits for m.
+        let z = self.y * self.z;
         let m = m + m.half();
         let mm = m.square();
-        let z = self.y * self.z;
         let yyyy = yy.square();
         let x = mm - xyy.double();
         let y = m.mul_sub(xyy - x, yy, yy);
