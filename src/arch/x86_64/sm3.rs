@@ -3,12 +3,11 @@
 //!
 //! The rounds are one chain of dependent instructions: from one E to the next it has seven (six in
 //! the first 16 rounds), which makes 432 cycles a block or 6.75 a byte. A round needs 23 arithmetic
-//! instructions (21), six of them rotations, for which processors have two units. So the chain
-//! waits for units as well: by how much, depends on the order of the instructions, in which both
-//! kinds of round were tried and timed. What is saved counts more than what is taken off the chain:
-//! three instructions more a late round would make it six (GG from both halves of the exclusive or
-//! that E is), and were slower on Intel's processors. W_j and W'_j = W_j ^ W_(j+4) are operands from
-//! memory, and T_j is part of an address computation. The expansion runs eight rounds ahead.
+//! instructions (21), six of them rotations, and its speed depends on their order, which was found
+//! by timing on a Xeon with AVX-512. The chain could be six everywhere (GG from both halves of the
+//! exclusive or that E is), for three instructions more a late round; that was slower there.
+//! W_j and W'_j = W_j ^ W_(j+4) are operands from memory, and T_j is part of an address
+//! computation. The expansion runs eight rounds ahead.
 //!
 //! Assembly, because the compiler puts the sums and the vector instructions in an order of its own:
 //! the same steps in intrinsics are a quarter slower.
