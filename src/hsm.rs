@@ -4,9 +4,13 @@
 //! [`SignDigest`](crate::sm2::SignDigest) for certificates and requests, and a
 //! `rustls::sign::SigningKey` for TLS.
 
+mod audit;
 mod ckr;
 mod error;
+mod metrics;
 pub mod pkcs11;
 
+pub use audit::{Action, Audit, Event, Health};
 pub use ckr::Ckr;
 pub use error::Error;
+pub use metrics::{Histogram, Metrics};

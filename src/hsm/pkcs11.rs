@@ -17,6 +17,7 @@
 
 mod key;
 mod module;
+mod options;
 mod pin;
 mod profile;
 mod public;
@@ -29,6 +30,7 @@ mod uri;
 mod uri_error;
 
 pub use key::{Sm2TokenKey, TokenKey};
+pub use options::Options;
 pub use public::KeyKind;
 pub use uri::{LibraryVersion, MAX_URI_LEN, ObjectType, PinSource, Uri};
 pub use uri_error::UriError;
