@@ -147,14 +147,15 @@ pub(super) fn odd_multiples_vartime<A: Arithmetic, const N: usize>(
     p: &Jacobian<A>,
 ) -> OddMultiples<N> {
     let (mut twice, mut multiple) = p.double_beside_self();
-    // Each with what its z has more than the one before.
-    let multiples: [_; N] = std::array::from_fn(|i| {
+    // Each with what its z has more than the one before; on the heap, since they may be hundreds.
+    let mut next = |i| {
         let mut factor = multiple.z;
         if i > 0 {
             (multiple, twice, factor) = twice.add_beside_self(&multiple);
         }
         (multiple, factor)
-    });
+    };
+    let multiples: Vec<_> = (0..N).map(&mut next).collect();
     let mut inverse = multiple.z.invert_vartime();
     let mut table = [[0; 8]; N];
     for (entry, (multiple, factor)) in table.iter_mut().zip(&multiples).rev() {
