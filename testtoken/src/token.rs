@@ -167,7 +167,7 @@ impl Token {
             signatures: 0,
         });
         self.login_expired = false;
-        self.counts.logins += 1;
+        self.counts.logins += u64::from(user != CKU_SO);
         Ok(())
     }
 
