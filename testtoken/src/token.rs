@@ -352,7 +352,7 @@ impl Token {
         let value = template.get(&CKA_VALUE).ok_or(CKR_ATTRIBUTE_READ_ONLY)?;
         let orders = str::from_utf8(value)
             .ok()
-            .and_then(|text| standing(text))
+            .and_then(standing)
             .ok_or(CKR_ATTRIBUTE_VALUE_INVALID)?;
         object.set(template);
         self.faults = Faults::default();
