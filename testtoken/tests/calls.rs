@@ -219,14 +219,23 @@ fn hanging_call_sees_what_happened_meanwhile() {
 fn no_function_lets_a_panic_out() {
     alone("no_function_lets_a_panic_out", "", || {
         let (token, _, session, _) = signer("panic");
-        token.panic("*", When::EVERY).unwrap();
+        for function in [
+            "*",
+            "C_Initialize",
+            "C_Finalize",
+            "C_GetInfo",
+            "C_GetSlotList",
+        ] {
+            token.panic(function, When::EVERY).unwrap();
+        }
         let (slot, session) = (slot_of(&token).id(), session.handle());
         let list = functions();
         macro_rules! call {
-            // SAFETY: a null pointer is allowed everywhere, with a length of 0.
-            ($name:ident($($arg:expr),*)) => {
-                (stringify!($name), unsafe { list.$name.unwrap()($($arg),*) })
-            };
+            ($name:ident($($arg:expr),*)) => {{
+                // SAFETY: a null pointer is allowed everywhere, with a length of 0.
+                let code = unsafe { list.$name.unwrap()($($arg),*) };
+                (stringify!($name), code)
+            }};
         }
         let answers = [
             call!(C_Initialize(null())),
