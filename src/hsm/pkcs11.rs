@@ -15,10 +15,13 @@
 //! A key is refused at once where it could not serve later: its type must be supported, its token
 //! must have the mechanism, and a first signature must verify in software.
 
+mod certificate;
 mod key;
 mod module;
+mod object;
 mod options;
 mod pin;
+mod probe;
 mod profile;
 mod public;
 mod raw;
@@ -31,6 +34,8 @@ mod uri_error;
 
 pub use key::{Sm2TokenKey, TokenKey};
 pub use options::Options;
+pub use pin::{PinCallback, PinSource};
+pub use profile::{Profile, SignatureEncoding, User};
 pub use public::KeyKind;
-pub use uri::{LibraryVersion, MAX_URI_LEN, ObjectType, PinSource, Uri};
+pub use uri::{LibraryVersion, MAX_URI_LEN, ObjectType, Uri};
 pub use uri_error::UriError;
