@@ -45,11 +45,16 @@ impl Ckr {
         self.code
     }
 
+    /// Whether the code is a vendor's own, from CKR_VENDOR_DEFINED on.
+    pub const fn is_vendor_defined(self) -> bool {
+        self.code >= 0x8000_0000
+    }
+
     /// The same code, known to come from this vendor's module.
     pub(super) fn of(self, vendor: Vendor) -> Self {
-        match self.code < 0x8000_0000 {
-            true => self,
-            false => Self { vendor, ..self },
+        match self.is_vendor_defined() {
+            true => Self { vendor, ..self },
+            false => self,
         }
     }
 

@@ -11,7 +11,7 @@ use super::pkcs11::{KeyKind, UriError};
 use crate::sm2;
 
 /// Why a key in an HSM cannot be used. No PIN is ever part of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The PKCS#11 URI is not valid.

@@ -15,7 +15,7 @@ const MAX_CERTIFICATE: usize = 64 * 1024;
 const MAX_CERTIFICATES: usize = 16;
 
 /// What is known of a key's certificate.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Certificate {
     None,
     /// In DER; it is for this key.

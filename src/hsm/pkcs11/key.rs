@@ -10,7 +10,7 @@ use rand_core::TryRng;
 use super::certificate::Certificate;
 use super::module::Module;
 use super::options::Options;
-use super::probe::{Probed, probe};
+use super::probe::{PrivateKey, Probed};
 use super::public::{Key, KeyKind, PublicKey};
 use super::scheme::{Encoding, Scheme, read_sm2};
 use super::token::{Token, key_name};
@@ -117,11 +117,20 @@ impl TokenKey {
         let template = template(uri);
         let key = token.find_key(&session, &template)?;
         let name = key_name(&session, key);
+        let private = PrivateKey {
+            raw: &token.module.raw,
+            session: &session,
+            handle: key,
+            name: &name,
+            token: &token.label,
+            slot: token.slot,
+            profile: token.module.profile,
+        };
         let Probed {
             schemes,
             public,
             certificate,
-        } = probe(&token, &session, key, &name, certificate)?;
+        } = private.probe(certificate)?;
         let session = Mutex::new(KeySession::new(session, key));
         let encoding = Encoding::Raw;
         let mut inner = Inner {

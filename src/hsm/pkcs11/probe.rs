@@ -4,17 +4,20 @@
 use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
+use cryptoki::slot::Slot;
 use cryptoki_sys::{
-    CK_MECHANISM_INFO, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKF_SIGN, CKK_EC, CKK_RSA,
+    CK_MECHANISM_INFO, CK_MECHANISM_TYPE, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKF_SIGN,
+    CKK_EC, CKK_RSA,
 };
 use der::Decode;
 use der::asn1::ObjectIdentifier;
 
 use super::certificate::{Certificate, Found};
 use super::object::{MAX_MODULUS, MAX_NAME, Object};
+use super::profile::Profile;
 use super::public::{KeyKind, PublicKey, SECP256R1, SECP384R1};
+use super::raw::Raw;
 use super::scheme::{Hash, Scheme};
-use super::token::Token;
 use crate::hsm::Error;
 use crate::sm2;
 
@@ -27,51 +30,41 @@ pub(super) struct Probed {
     pub(super) certificate: Certificate,
 }
 
-/// Looks at the private key of this name. `certificate` is the one that it will serve, in DER.
-pub(super) fn probe(
-    token: &Token,
-    session: &Session,
-    key: ObjectHandle,
-    name: &str,
-    certificate: Option<&[u8]>,
-) -> Result<Probed, Error> {
-    let object = Object::new(&token.module.raw, session, key);
-    let key = PrivateKey {
-        token,
-        object,
-        name,
-    };
-    let schemes = key.schemes()?;
-    let Some(kind) = schemes.first().map(|scheme| scheme.kind()) else {
-        return Err(key.refused("of a type without any mechanism".into()));
-    };
-    let (public, certificate) = match certificate {
-        Some(der) => (key.public_key_of(der, kind)?, Certificate::One(der.into())),
-        None => {
-            let found = Found::of_key(object)?;
-            let public = match PublicKey::from_token(object, kind)? {
-                Some(public) => Some(public),
-                None => Found::public_key(&found, kind),
-            };
-            let public = public.ok_or_else(|| Error::NoPublicKey { key: name.into() })?;
-            let certificate = Certificate::choose(found, &public);
-            (public, certificate)
-        }
-    };
-    Ok(Probed {
-        schemes,
-        public,
-        certificate,
-    })
-}
-
-struct PrivateKey<'a> {
-    token: &'a Token,
-    object: Object<'a>,
-    name: &'a str,
+/// A private key in a session with its token.
+pub(super) struct PrivateKey<'a> {
+    pub(super) raw: &'a Raw,
+    pub(super) session: &'a Session,
+    pub(super) handle: ObjectHandle,
+    /// Its label and identifier.
+    pub(super) name: &'a str,
+    /// The label of its token.
+    pub(super) token: &'a str,
+    pub(super) slot: Slot,
+    pub(super) profile: Option<Profile>,
 }
 
 impl PrivateKey<'_> {
+    /// Looks at the key. `certificate` is the one that it will serve, in DER.
+    pub(super) fn probe(&self, certificate: Option<&[u8]>) -> Result<Probed, Error> {
+        let schemes = self.schemes()?;
+        let Some(kind) = schemes.first().map(|scheme| scheme.kind()) else {
+            return Err(self.refused("of a type without any mechanism".into()));
+        };
+        let (public, certificate) = match certificate {
+            Some(der) => (self.public_key_of(der, kind)?, Certificate::One(der.into())),
+            None => self.public_key(kind)?,
+        };
+        Ok(Probed {
+            schemes,
+            public,
+            certificate,
+        })
+    }
+
+    fn object(&self) -> Object<'_> {
+        Object::new(self.raw, self.session, self.handle)
+    }
+
     fn refused(&self, kind: String) -> Error {
         Error::KeyType {
             key: self.name.into(),
@@ -81,11 +74,13 @@ impl PrivateKey<'_> {
 
     /// How this key can sign in this token; never empty.
     fn schemes(&self) -> Result<Vec<Scheme>, Error> {
-        let Some(key_type) = self.object.number(CKA_KEY_TYPE)? else {
+        let Some(key_type) = self.object().number(CKA_KEY_TYPE)? else {
             return Err(Error::answer("the key has no CKA_KEY_TYPE"));
         };
-        let profile = self.token.module.profile;
-        if let Some(profile) = profile.filter(|profile| profile.key_type() == key_type) {
+        if let Some(profile) = self
+            .profile
+            .filter(|profile| profile.key_type() == key_type)
+        {
             return self.require(Scheme::Sm2(profile), Some(256));
         }
         match key_type {
@@ -99,7 +94,7 @@ impl PrivateKey<'_> {
                 Some(curve) => Err(self.refused(format!("CKK_EC on the curve {curve}"))),
                 None => Err(self.refused("CKK_EC on a curve without a name".into())),
             },
-            other => Err(self.refused(match profile {
+            other => Err(self.refused(match self.profile {
                 Some(profile) => {
                     let (name, sm2) = (profile.name(), profile.key_type());
                     format!("of the type {other:#x}; in the profile {name}, SM2 is {sm2:#x}")
@@ -113,8 +108,8 @@ impl PrivateKey<'_> {
     }
 
     fn require(&self, scheme: Scheme, bits: Option<u64>) -> Result<Vec<Scheme>, Error> {
-        self.token
-            .require_mechanism(scheme.mechanism_number(), scheme.mechanism_name())?;
+        let (number, name) = (scheme.mechanism_number(), scheme.mechanism_name());
+        require_mechanism(self.raw, self.slot, self.token, number, name)?;
         self.check_mechanism(scheme, bits)?;
         Ok(vec![scheme])
     }
@@ -144,7 +139,7 @@ impl PrivateKey<'_> {
 
     /// The size of the modulus; a token need not show it in the private key.
     fn modulus_bits(&self) -> Result<Option<u64>, Error> {
-        let modulus = self.object.attribute(CKA_MODULUS, MAX_MODULUS)?;
+        let modulus = self.object().attribute(CKA_MODULUS, MAX_MODULUS)?;
         Ok(modulus.and_then(|modulus| {
             let start = modulus.iter().position(|byte| *byte != 0)?;
             let zeros = modulus.get(start)?.leading_zeros();
@@ -155,7 +150,7 @@ impl PrivateKey<'_> {
 
     /// The curve of CKA_EC_PARAMS, if it is given by name.
     fn curve(&self) -> Result<Option<ObjectIdentifier>, Error> {
-        let parameters = self.object.attribute(CKA_EC_PARAMS, MAX_NAME)?;
+        let parameters = self.object().attribute(CKA_EC_PARAMS, MAX_NAME)?;
         Ok(parameters.and_then(|parameters| ObjectIdentifier::from_der(&parameters).ok()))
     }
 
@@ -163,7 +158,7 @@ impl PrivateKey<'_> {
     fn check_mechanism(&self, scheme: Scheme, bits: Option<u64>) -> Result<(), Error> {
         let number = scheme.mechanism_number();
         let mechanism = || format!("{} ({number:#x})", scheme.mechanism_name());
-        let info = match self.token.mechanism_info(number) {
+        let info = match self.raw.mechanism_info(self.slot, number) {
             Ok(info) => info,
             // The token lists the mechanism, and the first signature will show.
             Err(
@@ -174,7 +169,7 @@ impl PrivateKey<'_> {
         };
         if info.flags & CKF_SIGN == 0 {
             return Err(Error::MechanismCannotSign {
-                token: self.token.label.clone(),
+                token: self.token.into(),
                 mechanism: mechanism(),
             });
         }
@@ -190,11 +185,25 @@ impl PrivateKey<'_> {
         }
     }
 
+    /// What the token shows; the certificates there stand in for a public key that it does not.
+    fn public_key(&self, kind: KeyKind) -> Result<(PublicKey, Certificate), Error> {
+        let found = Found::of_key(self.object())?;
+        let public = match PublicKey::from_token(self.object(), kind)? {
+            Some(public) => Some(public),
+            None => Found::public_key(&found, kind),
+        };
+        let public = public.ok_or_else(|| Error::NoPublicKey {
+            key: self.name.into(),
+        })?;
+        let certificate = Certificate::choose(found, &public);
+        Ok((public, certificate))
+    }
+
     /// The key of the certificate that was given; it must be the token's where the token shows one.
     fn public_key_of(&self, certificate: &[u8], kind: KeyKind) -> Result<PublicKey, Error> {
         let certificate = PublicKey::from_certificate(certificate)?;
         let same = certificate.kind() == kind
-            && match PublicKey::from_token(self.object, kind) {
+            && match PublicKey::from_token(self.object(), kind) {
                 Ok(public) => public.is_none_or(|public| public.key == certificate.key),
                 // The first signature decides, as where the token shows nothing.
                 Err(error) => {
@@ -211,6 +220,23 @@ impl PrivateKey<'_> {
                 certificate_kind: certificate.kind(),
             }),
         }
+    }
+}
+
+/// Refuses a token that does not list the mechanism, by the mechanism's name.
+pub(super) fn require_mechanism(
+    raw: &Raw,
+    slot: Slot,
+    token: &str,
+    number: CK_MECHANISM_TYPE,
+    name: &str,
+) -> Result<(), Error> {
+    match raw.mechanisms(slot)?.contains(&number) {
+        true => Ok(()),
+        false => Err(Error::Mechanism {
+            token: token.into(),
+            mechanism: format!("{name} ({number:#x})"),
+        }),
     }
 }
 

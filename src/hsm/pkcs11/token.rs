@@ -4,7 +4,6 @@ use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
-use cryptoki_sys::{CK_MECHANISM_INFO, CK_MECHANISM_TYPE};
 
 use super::module::Module;
 use super::options::Options;
@@ -20,7 +19,7 @@ const MAX_LISTED: usize = 16;
 pub(super) struct Token {
     pub(super) module: Module,
     pub(super) label: String,
-    slot: Slot,
+    pub(super) slot: Slot,
     login_required: bool,
     protected_path: bool,
 }
@@ -115,32 +114,6 @@ impl Token {
             Ok(()) | Err(CryptokiError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
             Err(error) => Err(error.into()),
         }
-    }
-
-    /// Refuses a token without the mechanism, by the mechanism's name.
-    pub(super) fn require_mechanism(
-        &self,
-        number: CK_MECHANISM_TYPE,
-        name: &str,
-    ) -> Result<(), Error> {
-        match self.has_mechanism(number)? {
-            true => Ok(()),
-            false => Err(Error::Mechanism {
-                token: self.label.clone(),
-                mechanism: format!("{name} ({number:#x})"),
-            }),
-        }
-    }
-
-    pub(super) fn has_mechanism(&self, number: CK_MECHANISM_TYPE) -> Result<bool, Error> {
-        Ok(self.module.raw.mechanisms(self.slot)?.contains(&number))
-    }
-
-    pub(super) fn mechanism_info(
-        &self,
-        number: CK_MECHANISM_TYPE,
-    ) -> Result<CK_MECHANISM_INFO, CryptokiError> {
-        self.module.raw.mechanism_info(self.slot, number)
     }
 
     /// The one private key with these attributes.
