@@ -100,6 +100,7 @@ impl Ckr {
             Self::ATTRIBUTE_TYPE_INVALID => {
                 "the token does not know an attribute: is the profile the vendor's?"
             }
+            Self::BUFFER_TOO_SMALL => "the value is longer than any that is read here",
             Self::KEY_HANDLE_INVALID | Self::OBJECT_HANDLE_INVALID => {
                 "the key was deleted, or its session is another: look it up again"
             }
