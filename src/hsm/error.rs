@@ -1,5 +1,6 @@
 //! What goes wrong with an HSM, by call and CKR name, and what to do about it.
 
+use std::ffi::c_ulong;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -125,13 +126,13 @@ pub enum Error {
         /// The key.
         key: String,
         /// Its size in bits.
-        bits: u64,
+        bits: c_ulong,
         /// The mechanism's name and number.
         mechanism: String,
         /// ulMinKeySize, in the token's unit.
-        minimum: u64,
+        minimum: c_ulong,
         /// ulMaxKeySize, in the token's unit.
-        maximum: u64,
+        maximum: c_ulong,
     },
     /// The token shows no public key for the private one, and no certificate was given or is there
     /// with the key's CKA_ID.

@@ -6,8 +6,8 @@ use cryptoki::object::ObjectHandle;
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 use cryptoki_sys::{
-    CK_MECHANISM_INFO, CK_MECHANISM_TYPE, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS, CKF_SIGN,
-    CKK_EC, CKK_RSA,
+    CK_MECHANISM_INFO, CK_MECHANISM_TYPE, CK_ULONG, CKA_EC_PARAMS, CKA_KEY_TYPE, CKA_MODULUS,
+    CKF_SIGN, CKK_EC, CKK_RSA,
 };
 use der::Decode;
 use der::asn1::ObjectIdentifier;
@@ -107,7 +107,7 @@ impl PrivateKey<'_> {
         }
     }
 
-    fn require(&self, scheme: Scheme, bits: Option<u64>) -> Result<Vec<Scheme>, Error> {
+    fn require(&self, scheme: Scheme, bits: Option<CK_ULONG>) -> Result<Vec<Scheme>, Error> {
         let (number, name) = (scheme.mechanism_number(), scheme.mechanism_name());
         require_mechanism(self.raw, self.slot, self.token, number, name)?;
         self.check_mechanism(scheme, bits)?;
@@ -138,13 +138,13 @@ impl PrivateKey<'_> {
     }
 
     /// The size of the modulus; a token need not show it in the private key.
-    fn modulus_bits(&self) -> Result<Option<u64>, Error> {
+    fn modulus_bits(&self) -> Result<Option<CK_ULONG>, Error> {
         let modulus = self.object().attribute(CKA_MODULUS, MAX_MODULUS)?;
         Ok(modulus.and_then(|modulus| {
             let start = modulus.iter().position(|byte| *byte != 0)?;
             let zeros = modulus.get(start)?.leading_zeros();
-            let bytes = u64::try_from(modulus.len() - start).ok()?;
-            Some(bytes * 8 - u64::from(zeros))
+            let bits = (modulus.len() - start) * 8 - usize::try_from(zeros).ok()?;
+            bits.try_into().ok()
         }))
     }
 
@@ -155,7 +155,7 @@ impl PrivateKey<'_> {
     }
 
     /// Refuses a mechanism that does not sign, or does not with keys of this size.
-    fn check_mechanism(&self, scheme: Scheme, bits: Option<u64>) -> Result<(), Error> {
+    fn check_mechanism(&self, scheme: Scheme, bits: Option<CK_ULONG>) -> Result<(), Error> {
         let number = scheme.mechanism_number();
         let mechanism = || format!("{} ({number:#x})", scheme.mechanism_name());
         let info = match self.raw.mechanism_info(self.slot, number) {
@@ -178,8 +178,8 @@ impl PrivateKey<'_> {
                 key: self.name.into(),
                 bits,
                 mechanism: mechanism(),
-                minimum: info.ulMinKeySize.into(),
-                maximum: info.ulMaxKeySize.into(),
+                minimum: info.ulMinKeySize,
+                maximum: info.ulMaxKeySize,
             }),
             None => Ok(()),
         }
@@ -243,8 +243,8 @@ pub(super) fn require_mechanism(
 /// Whether a mechanism takes keys of this size. The unit is bits for RSA and EC (PKCS#11 2.40
 /// mechanisms, 2.1 and 2.3), but some tokens give bytes for EC: a maximum too small for any key that
 /// is supported here must be in bytes. A maximum of 0 is no limit.
-fn takes(info: &CK_MECHANISM_INFO, bits: u64) -> bool {
-    let (minimum, maximum) = (u64::from(info.ulMinKeySize), u64::from(info.ulMaxKeySize));
+fn takes(info: &CK_MECHANISM_INFO, bits: CK_ULONG) -> bool {
+    let (minimum, maximum) = (info.ulMinKeySize, info.ulMaxKeySize);
     let size = match maximum < 256 {
         true => bits.div_ceil(8),
         false => bits,
@@ -271,11 +271,11 @@ mod tests {
             (0, 0, 8192, true),
             (0, 521, 384, true),
             // More than there can be, and CK_UNAVAILABLE_INFORMATION.
-            (0, u64::MAX, 384, true),
+            (0, CK_ULONG::MAX, 384, true),
         ] {
             let info = CK_MECHANISM_INFO {
-                ulMinKeySize: minimum as _,
-                ulMaxKeySize: maximum as _,
+                ulMinKeySize: minimum,
+                ulMaxKeySize: maximum,
                 flags: CKF_SIGN,
             };
             assert_eq!(takes(&info, bits), expected, "{minimum}..{maximum} {bits}");
