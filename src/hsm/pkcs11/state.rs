@@ -200,9 +200,14 @@ impl State {
 
     // ---- seats ----
 
-    /// The seat of a session that is to be opened, if requests wait and one more is allowed.
+    /// The seat of a session that is to be opened, if more requests wait than sessions come, and
+    /// one more is allowed.
     pub(super) fn hire(&mut self) -> Option<u64> {
-        (!self.queue.is_empty()).then(|| self.add_seat()).flatten()
+        let coming = self.seats.values().filter(|seat| !seat.open).count();
+        match self.queue.len() > coming {
+            true => self.add_seat(),
+            false => None,
+        }
     }
 
     /// The seat of a session that is to be opened, if one more is allowed.
@@ -237,6 +242,7 @@ impl State {
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.open = true;
             seat.condemned = false;
+            seat.order = self.queue.pop_front();
         }
     }
 
