@@ -123,7 +123,7 @@ mod tests {
     use shangmi_testtoken::{TestToken, module_path, set_profile};
 
     use super::super::profile::SignatureEncoding;
-    use super::super::{KeyKind, TokenKey};
+    use super::super::{KeyKind, Pool};
     use super::*;
     use crate::hsm::Error;
     use crate::secret::SecretBytes;
@@ -182,7 +182,8 @@ mod tests {
         }));
         let options = Options::default().profile(profile).pin(pin);
 
-        let key = TokenKey::open_with(&uri, None, &options).unwrap();
+        let pool = Pool::open(&uri, options.clone()).unwrap();
+        let key = pool.key(&uri, None).unwrap();
         assert_eq!(key.kind(), KeyKind::Sm2);
         let signer = key.sm2().unwrap();
         assert_eq!(signer.public_key().to_sec1(), point);
@@ -198,11 +199,12 @@ mod tests {
             )
             .is_some()
         );
-        drop((key, signer));
+        drop((key, signer, pool));
 
         let refused = |profile: Profile| {
             let options = options.clone().profile(profile);
-            TokenKey::open_with(&uri, None, &options).unwrap_err()
+            let pool = Pool::open(&uri, options).unwrap();
+            pool.key(&uri, None).unwrap_err()
         };
         let der = profile.with_encoding(SignatureEncoding::Der);
         assert!(matches!(
