@@ -1,17 +1,19 @@
 //! What goes wrong with an HSM, by call and CKR name, and what to do about it.
 
+use std::ffi::c_ulong;
 use std::fmt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use cryptoki::context::Function;
 use cryptoki::error::RvError;
 
-use super::ckr::Ckr;
+use super::ckr::{Ckr, Vendor};
 use super::pkcs11::{KeyKind, UriError};
 use crate::sm2;
 
 /// Why a key in an HSM cannot be used. No PIN is ever part of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The PKCS#11 URI is not valid.
@@ -26,6 +28,25 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why.
+        reason: String,
+    },
+    /// The environment variable with the PIN cannot be used.
+    PinEnvironment {
+        /// The variable's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The command that tells the PIN failed.
+    PinCommand {
+        /// The program, without its arguments.
+        program: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The callback that tells the PIN failed.
+    PinCallback {
+        /// Why, in its own words.
         reason: String,
     },
     /// The module cannot be loaded.
@@ -94,10 +115,38 @@ pub enum Error {
         /// The mechanism's name and number.
         mechanism: String,
     },
-    /// The token shows no public key for the private one, and no certificate was given.
+    /// The token's mechanism does not sign: it lacks CKF_SIGN.
+    MechanismCannotSign {
+        /// The token.
+        token: String,
+        /// The mechanism's name and number.
+        mechanism: String,
+    },
+    /// The key's size is outside of what the token's mechanism takes.
+    KeySize {
+        /// The key.
+        key: String,
+        /// Its size in bits.
+        bits: c_ulong,
+        /// The mechanism's name and number.
+        mechanism: String,
+        /// ulMinKeySize, in the token's unit.
+        minimum: c_ulong,
+        /// ulMaxKeySize, in the token's unit.
+        maximum: c_ulong,
+    },
+    /// The token shows no public key for the private one, and no certificate was given or is there
+    /// with the key's CKA_ID.
     NoPublicKey {
         /// The key.
         key: String,
+    },
+    /// The token has several certificates for the key, and it must be told which one serves.
+    Certificates {
+        /// The key.
+        key: String,
+        /// The certificates, by label and subject.
+        found: Vec<String>,
     },
     /// A certificate or public key cannot be read.
     Certificate {
@@ -113,8 +162,8 @@ pub enum Error {
         /// What the certificate's key is.
         certificate_kind: KeyKind,
     },
-    /// A signature that the token made at start does not verify under the certificate's or the
-    /// token's public key.
+    /// A signature of the token does not verify under the certificate's or the token's public key.
+    /// It was not given out.
     WrongSignature {
         /// The key.
         key: String,
@@ -135,6 +184,46 @@ pub enum Error {
         /// What the key is.
         found: KeyKind,
     },
+    /// The token did not answer in time. The call goes on in a thread of the pool, and its late
+    /// answer is thrown away.
+    Deadline {
+        /// The token.
+        token: String,
+        /// What was to be done, with which key.
+        task: String,
+        /// How long the caller waited.
+        waited: Duration,
+        /// Whether a session had taken the task up; otherwise all of them were busy.
+        started: bool,
+    },
+    /// The token is down, so that nothing was tried. Probes look for it until it is back.
+    Down {
+        /// The token.
+        token: String,
+        /// Since when.
+        since: Instant,
+        /// The failure that showed it.
+        cause: String,
+    },
+    /// The pool of sessions was closed.
+    Closed {
+        /// The token.
+        token: String,
+    },
+    /// The process was forked after the key was opened, and a token knows only who opened it
+    /// (PKCS#11 2.40, 6.7.1: a child is another application).
+    Forked,
+    /// This process gave this PIN to this token before, and the token refused it. It was not asked
+    /// again.
+    PinRefusedBefore {
+        /// The token.
+        token: String,
+    },
+    /// The operating system gave no thread for a session.
+    Thread {
+        /// Why.
+        reason: String,
+    },
     /// The system's random generator failed.
     Random,
 }
@@ -144,6 +233,17 @@ impl Error {
         Self::Call {
             function: format!("C_{function:?}"),
             code: code.into(),
+        }
+    }
+
+    /// The same error, with a code known to come from this vendor's module.
+    pub(super) fn of(self, vendor: Vendor) -> Self {
+        match self {
+            Self::Call { function, code } => Self::Call {
+                function,
+                code: code.of(vendor),
+            },
+            other => other,
         }
     }
 
@@ -183,6 +283,13 @@ impl fmt::Display for Error {
             Self::Uri(error) => error.fmt(f),
             Self::Incomplete { advice } => write!(f, "PKCS#11 URI: {advice}"),
             Self::PinFile { path, reason } => write!(f, "PIN file {}: {reason}", path.display()),
+            Self::PinEnvironment { name, reason } => {
+                write!(f, "PIN in the environment variable {name}: {reason}")
+            }
+            Self::PinCommand { program, reason } => {
+                write!(f, "PIN command {}: {reason}", program.display())
+            }
+            Self::PinCallback { reason } => write!(f, "PIN callback: {reason}"),
             Self::Module { path, reason } => {
                 write!(f, "PKCS#11 module {}: {reason}", path.display())
             }
@@ -236,12 +343,34 @@ impl fmt::Display for Error {
                 "the token {token} has no {mechanism}: check its firmware and policies, or use \
                  another key type"
             ),
+            Self::MechanismCannotSign { token, mechanism } => write!(
+                f,
+                "the token {token} has {mechanism}, but not for signatures (CKF_SIGN): check its \
+                 policies"
+            ),
+            Self::KeySize {
+                key,
+                bits,
+                mechanism,
+                minimum,
+                maximum,
+            } => write!(
+                f,
+                "the key {key} has {bits} bits, and its token's {mechanism} takes {minimum} to \
+                 {maximum}: use a key of another size"
+            ),
             Self::NoPublicKey { key } => {
                 write!(
                     f,
                     "the token shows no public key for {key}: give the certificate"
                 )
             }
+            Self::Certificates { key, found } => write!(
+                f,
+                "the token has several certificates for the key {key}: give the one that serves, \
+                 or delete the others; there are: {}",
+                list(found)
+            ),
             Self::Certificate { reason } => {
                 write!(f, "the certificate or public key cannot be used: {reason}")
             }
@@ -268,6 +397,54 @@ impl fmt::Display for Error {
             Self::WrongKind { wanted, found } => {
                 write!(f, "the key is {found}, and {wanted} is needed")
             }
+            Self::Deadline {
+                token,
+                task,
+                waited,
+                started,
+            } => {
+                let (why, advice) = match started {
+                    true => ("it did not answer", "check the HSM and its connection"),
+                    false => (
+                        "no session was free",
+                        "check the HSM, or allow more sessions",
+                    ),
+                };
+                let seconds = waited.as_secs_f32();
+                write!(
+                    f,
+                    "the token {token} was to {task}, and {why} within {seconds:.1} s: {advice}"
+                )
+            }
+            Self::Down {
+                token,
+                since,
+                cause,
+            } => write!(
+                f,
+                "the token {token} is down since {:.1} s ({cause}): nothing is sent to it until a \
+                 probe succeeds",
+                since.elapsed().as_secs_f32()
+            ),
+            Self::Closed { token } => write!(
+                f,
+                "the pool of sessions with the token {token} is closed: open the key again"
+            ),
+            Self::Forked => write!(
+                f,
+                "the process was forked after the key was opened: open the key again in the child, \
+                 or fork before"
+            ),
+            Self::PinRefusedBefore { token } => write!(
+                f,
+                "the token {token} refused this PIN before and was not asked again: correct the \
+                 PIN before the token locks, or restart if the token's PIN was changed to it"
+            ),
+            Self::Thread { reason } => write!(
+                f,
+                "no thread for a session could be started: {reason}; raise the limit of threads, \
+                 or allow fewer sessions"
+            ),
             Self::Random => write!(f, "the system's random generator failed"),
         }
     }
