@@ -5,6 +5,8 @@ pub mod faulty;
 pub mod international;
 pub mod log;
 pub mod signed;
+#[cfg(feature = "pkcs11")]
+pub mod token;
 
 use std::sync::Arc;
 
