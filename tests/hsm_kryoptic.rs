@@ -111,6 +111,32 @@ fn point(token: &common::token::Token) -> Vec<u8> {
     point.clone()
 }
 
+#[test]
+fn threads_share_sessions() {
+    KRYOPTIC.isolated("threads_share_sessions", || {
+        KRYOPTIC.threads_share_sessions()
+    });
+}
+
+#[test]
+fn fork_is_refused() {
+    KRYOPTIC.isolated("fork_is_refused", || KRYOPTIC.fork_is_refused());
+}
+
+#[test]
+fn finalized_by_someone_else() {
+    KRYOPTIC.isolated("finalized_by_someone_else", || {
+        KRYOPTIC.finalized_by_someone_else()
+    });
+}
+
+#[test]
+fn wrong_pin_is_sent_once() {
+    KRYOPTIC.isolated("wrong_pin_is_sent_once", || {
+        KRYOPTIC.wrong_pin_is_sent_once()
+    });
+}
+
 // ---- Kryoptic ----
 
 fn configuration_with_bare_points(tokens: &Path) -> String {

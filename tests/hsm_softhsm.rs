@@ -5,8 +5,10 @@
 
 mod common;
 
-use std::env;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, ObjectClass};
@@ -16,10 +18,11 @@ use rsa::pkcs8::DecodePublicKey;
 use rustls::SignatureScheme;
 use rustls::sign::SigningKey;
 use sha2::{Digest, Sha384};
-use shangmi::hsm::pkcs11::KeyKind;
+use shangmi::hsm::pkcs11::{KeyKind, Options};
 use shangmi::hsm::{Ckr, Error};
 
-use common::token::{Ca, Module, P256, P384, P521, SM2};
+use common::token::{Ca, Module, P256, P384, P521, SM2, token_folder};
+use common::token_pool::{hsm_error, sign, wait_for};
 
 const SOFTHSM: Module = Module {
     path: module,
@@ -218,6 +221,137 @@ fn refused_rsa_schemes_are_dropped() {
             "{error}"
         );
     });
+}
+
+#[test]
+fn threads_share_sessions() {
+    SOFTHSM.isolated("threads_share_sessions", || {
+        SOFTHSM.threads_share_sessions()
+    });
+}
+
+#[test]
+fn fork_is_refused() {
+    SOFTHSM.isolated("fork_is_refused", || SOFTHSM.fork_is_refused());
+}
+
+#[test]
+fn finalized_by_someone_else() {
+    SOFTHSM.isolated("finalized_by_someone_else", || {
+        SOFTHSM.finalized_by_someone_else()
+    });
+}
+
+#[test]
+fn wrong_pin_is_sent_once() {
+    SOFTHSM.isolated("wrong_pin_is_sent_once", || {
+        SOFTHSM.wrong_pin_is_sent_once()
+    });
+}
+
+/// The token's directory is gone, with its folder, and comes back while the pool lives.
+#[test]
+fn token_directory_moved_away_and_back() {
+    SOFTHSM.isolated("token_directory_moved_away_and_back", || {
+        let aside = token_folder().with_extension("aside");
+        outage(
+            "moved away and back",
+            || fs::rename(token_folder(), &aside).unwrap(),
+            || fs::rename(&aside, token_folder()).unwrap(),
+        );
+    });
+}
+
+/// The token's files are deleted and restored from a copy while the pool lives.
+#[test]
+fn token_deleted_and_restored() {
+    SOFTHSM.isolated("token_deleted_and_restored", || {
+        let copy = token_folder().with_extension("copy");
+        outage(
+            "deleted and restored",
+            || {
+                copy_folder(&token_folder(), &copy);
+                for token in fs::read_dir(token_folder()).unwrap() {
+                    fs::remove_dir_all(token.unwrap().path()).unwrap();
+                }
+            },
+            || copy_folder(&copy, &token_folder()),
+        );
+    });
+}
+
+/// What SoftHSM2 answers meanwhile is its own affair, since it keeps much in memory; every failure
+/// must be typed and in time, no signature wrong, and the service must be back afterwards.
+fn outage(name: &str, begin: impl FnOnce(), end: impl FnOnce()) {
+    let token = SOFTHSM.token();
+    token.generate_ec("key", &[1], P256);
+    // The pool's own to initialize again.
+    token.close();
+    let deadline = Duration::from_secs(5);
+    let pool = SOFTHSM.pool(Options::default().max_sessions(4).deadline(deadline));
+    let key = pool.key(&SOFTHSM.uri("key"), None).unwrap();
+
+    begin();
+    let start = Instant::now();
+    let (mut signatures, mut refusals) = (0, BTreeMap::<String, usize>::new());
+    while start.elapsed() < Duration::from_secs(6) {
+        let asked = Instant::now();
+        match sign(&key) {
+            Ok(_) => signatures += 1,
+            Err(error) => {
+                let error = hsm_error(&error);
+                assert!(
+                    matches!(
+                        error,
+                        Error::Call { .. }
+                            | Error::Token { .. }
+                            | Error::Key { .. }
+                            | Error::Down { .. }
+                    ),
+                    "{error}"
+                );
+                let text = match error {
+                    Error::Down { .. } => "Error::Down".into(),
+                    other => other.to_string(),
+                };
+                *refusals.entry(text).or_default() += 1;
+            }
+        }
+        assert!(asked.elapsed() < deadline + Duration::from_secs(5));
+        thread::sleep(Duration::from_millis(20));
+    }
+    end();
+    let back = wait_for(&key, |_| {});
+
+    let metrics = pool.metrics();
+    println!(
+        "hsm SoftHSM2 {name}: {signatures} signatures and {} failures meanwhile, back after {} ms, \
+         {} outages, {} module initializations, {} sessions lost; {refusals:?}",
+        refusals.values().sum::<usize>(),
+        back.as_millis(),
+        metrics.outages,
+        metrics.reinitializations,
+        metrics.sessions_lost,
+    );
+    assert!(
+        signatures + refusals.values().sum::<usize>() > 0 && metrics.login_failures == 0,
+        "{metrics:?}"
+    );
+    // A pool opened now finds the same token.
+    let another = SOFTHSM.pool(Options::default());
+    sign(&another.key(&SOFTHSM.uri("key"), None).unwrap()).unwrap();
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy_folder(&entry.path(), &target),
+            false => drop(fs::copy(entry.path(), target).unwrap()),
+        }
+    }
 }
 
 fn module() -> PathBuf {

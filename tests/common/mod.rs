@@ -7,6 +7,8 @@ pub mod log;
 pub mod signed;
 #[cfg(feature = "pkcs11")]
 pub mod token;
+#[cfg(feature = "pkcs11")]
+pub mod token_pool;
 
 use std::sync::Arc;
 
