@@ -1,5 +1,5 @@
-//! Keys in Kryoptic, a second PKCS#11 module that others wrote: public keys in both encodings of
-//! CKA_EC_POINT, and full TLS handshakes.
+//! Keys in Kryoptic, a second PKCS#11 module that others wrote: ECDSA and RSA, through full TLS
+//! handshakes.
 //!
 //! The module is built here when it is missing, with the system's OpenSSL and SQLite.
 #![cfg(all(feature = "pkcs11", feature = "international"))]
@@ -10,63 +10,50 @@ mod common;
 use std::env;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
-use cryptoki::object::{Attribute, AttributeType};
+use cryptoki::session::UserType;
+use cryptoki::types::AuthPin;
 use rustls::SignatureScheme;
 use shangmi::hsm::pkcs11::KeyKind;
 
 use common::token::{Module, P256, P384};
+use common::token_pool::WRONG_PIN;
 
 const KRYOPTIC: Module = Module {
     path: module,
     variable: "KRYOPTIC_CONF",
-    configuration: configuration_with_bare_points,
+    configuration: |tokens| {
+        let file = tokens.join("token.sql");
+        format!(
+            "[[slots]]\nslot = 7\ndbtype = \"sqlite\"\ndbargs = \"{}\"\n",
+            file.display()
+        )
+    },
 };
 
-/// As PKCS#11 before 3.0 was mostly read: the point inside an OCTET STRING.
-const KRYOPTIC_DER: Module = Module {
-    configuration: |tokens| configuration(tokens, "Der"),
-    ..KRYOPTIC
-};
-
+/// Kryoptic has CKA_EC_POINT of CKK_EC keys in an OCTET STRING and refuses to store it bare: its
+/// setting `ec_point_encoding` is for Edwards and Montgomery curves. The bare one is in
+/// tests/hsm_softhsm.rs.
 #[test]
-fn bare_ec_points_sign_p256_handshakes() {
-    KRYOPTIC.isolated("bare_ec_points_sign_p256_handshakes", || {
+fn ecdsa_p256_signs_handshakes() {
+    KRYOPTIC.isolated("ecdsa_p256_signs_handshakes", || {
         let token = KRYOPTIC.token();
         token.generate_ec("key", &[1], P256);
-        assert_eq!(point(&token)[..1], [0x04]);
-        assert_eq!(point(&token).len(), 65);
-        p256_handshake(&KRYOPTIC);
+        assert_eq!(token.ec_point()[..3], [0x04, 65, 0x04]);
+        let scheme = SignatureScheme::ECDSA_NISTP256_SHA256;
+        KRYOPTIC.mutual_handshake(KeyKind::EcdsaP256, &[scheme]);
     });
 }
 
 #[test]
-fn wrapped_ec_points_sign_p256_handshakes() {
-    KRYOPTIC_DER.isolated("wrapped_ec_points_sign_p256_handshakes", || {
-        let token = KRYOPTIC_DER.token();
-        token.generate_ec("key", &[1], P256);
-        assert_eq!(point(&token)[..3], [0x04, 65, 0x04]);
-        p256_handshake(&KRYOPTIC_DER);
-    });
-}
-
-#[test]
-fn bare_ec_points_sign_p384_handshakes() {
-    KRYOPTIC.isolated("bare_ec_points_sign_p384_handshakes", || {
+fn ecdsa_p384_signs_handshakes() {
+    KRYOPTIC.isolated("ecdsa_p384_signs_handshakes", || {
         let token = KRYOPTIC.token();
         token.generate_ec("key", &[1], P384);
-        assert_eq!(point(&token).len(), 97);
-        p384_handshake(&KRYOPTIC);
-    });
-}
-
-#[test]
-fn wrapped_ec_points_sign_p384_handshakes() {
-    KRYOPTIC_DER.isolated("wrapped_ec_points_sign_p384_handshakes", || {
-        let token = KRYOPTIC_DER.token();
-        token.generate_ec("key", &[1], P384);
-        assert_eq!(point(&token)[..3], [0x04, 97, 0x04]);
-        p384_handshake(&KRYOPTIC_DER);
+        assert_eq!(token.ec_point()[..3], [0x04, 97, 0x04]);
+        let scheme = SignatureScheme::ECDSA_NISTP384_SHA384;
+        KRYOPTIC.mutual_handshake(KeyKind::EcdsaP384, &[scheme]);
     });
 }
 
@@ -83,32 +70,6 @@ fn rsa_signs_handshakes() {
             ],
         );
     });
-}
-
-fn p256_handshake(module: &Module) {
-    module.mutual_handshake(
-        KeyKind::EcdsaP256,
-        &[SignatureScheme::ECDSA_NISTP256_SHA256],
-    );
-}
-
-fn p384_handshake(module: &Module) {
-    module.mutual_handshake(
-        KeyKind::EcdsaP384,
-        &[SignatureScheme::ECDSA_NISTP384_SHA384],
-    );
-}
-
-/// CKA_EC_POINT of the token's only public key, as the module gives it.
-fn point(token: &common::token::Token) -> Vec<u8> {
-    let session = &token.session;
-    let class = Attribute::Class(cryptoki::object::ObjectClass::PUBLIC_KEY);
-    let public = session.find_objects(&[class]).unwrap()[0];
-    let found = session.get_attributes(public, &[AttributeType::EcPoint]);
-    let [Attribute::EcPoint(point)] = &found.unwrap()[..] else {
-        panic!("no CKA_EC_POINT");
-    };
-    point.clone()
 }
 
 #[test]
@@ -133,26 +94,28 @@ fn finalized_by_someone_else() {
 #[test]
 fn wrong_pin_is_sent_once() {
     KRYOPTIC.isolated("wrong_pin_is_sent_once", || {
-        KRYOPTIC.wrong_pin_is_sent_once()
+        KRYOPTIC.wrong_pin_is_sent_once(|token| {
+            // Kryoptic locks after ten tries, and says so when three are left.
+            let wrong = AuthPin::new(WRONG_PIN.into());
+            for tries in 2..=7 {
+                assert!(!token.info().user_pin_count_low());
+                let refused = token.session.login(UserType::User, Some(&wrong));
+                refused.unwrap_err();
+                assert_eq!(token.info().user_pin_count_low(), tries == 7);
+            }
+        });
     });
 }
 
 // ---- Kryoptic ----
 
-fn configuration_with_bare_points(tokens: &Path) -> String {
-    configuration(tokens, "Bytes")
-}
-
-fn configuration(tokens: &Path, encoding: &str) -> String {
-    format!(
-        "[ec_point_encoding]\nencoding = \"{encoding}\"\n\
-         [[slots]]\nslot = 7\ndbtype = \"sqlite\"\ndbargs = \"{}/token.sql\"\n",
-        tokens.display()
-    )
+fn module() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(build).clone()
 }
 
 /// Cargo builds it once, and looks whether that is still so.
-fn module() -> PathBuf {
+fn build() -> PathBuf {
     if let Some(chosen) = env::var_os("KRYOPTIC_MODULE") {
         return chosen.into();
     }

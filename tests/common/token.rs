@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, ObjectHandle};
+use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::TokenInfo;
 use cryptoki::types::AuthPin;
@@ -174,6 +174,22 @@ impl Token {
     pub fn info(&self) -> TokenInfo {
         let slot = self.session.get_session_info().unwrap().slot_id();
         self.module.get_token_info(slot).unwrap()
+    }
+
+    /// CKA_EC_POINT of the only public key, as the module gives it.
+    pub fn ec_point(&self) -> Vec<u8> {
+        let found = self
+            .session
+            .get_attributes(self.public_key(), &[AttributeType::EcPoint]);
+        let [Attribute::EcPoint(point)] = &found.unwrap()[..] else {
+            panic!("no CKA_EC_POINT");
+        };
+        point.clone()
+    }
+
+    pub fn public_key(&self) -> ObjectHandle {
+        let class = Attribute::Class(ObjectClass::PUBLIC_KEY);
+        self.session.find_objects(&[class]).unwrap()[0]
     }
 
     /// Leaves the module as it was before anybody initialized it.
