@@ -5,6 +5,10 @@ pub mod faulty;
 pub mod international;
 pub mod log;
 pub mod signed;
+#[cfg(feature = "pkcs11")]
+pub mod token;
+#[cfg(feature = "pkcs11")]
+pub mod token_pool;
 
 use std::sync::Arc;
 
