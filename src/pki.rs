@@ -16,7 +16,7 @@ pub mod key;
 mod leaf;
 mod name;
 mod pem;
-mod request;
+pub(crate) mod request;
 mod signed;
 mod validity;
 

@@ -8,7 +8,7 @@ use cryptoki::error::RvError;
 
 use super::ckr::Ckr;
 use super::pkcs11::{KeyKind, UriError};
-use crate::sm2;
+use crate::{pki, sm2};
 
 /// Why a key in an HSM cannot be used. No PIN is ever part of it.
 #[derive(Debug)]
@@ -135,6 +135,55 @@ pub enum Error {
         /// What the key is.
         found: KeyKind,
     },
+    /// The module's vendor is not known, and so not the numbers of its SM2 mechanisms.
+    NoSm2Numbers {
+        /// The token.
+        token: String,
+    },
+    /// A new key would have a label or an identifier that another key has.
+    KeyExists {
+        /// The token.
+        token: String,
+        /// The label or identifier.
+        key: String,
+    },
+    /// The token made a key that is not protected as was asked for.
+    Unprotected {
+        /// The key.
+        key: String,
+        /// What should hold and does not, or is not told.
+        rule: &'static str,
+    },
+    /// A new pair failed its test.
+    PairRefused {
+        /// The key.
+        key: String,
+        /// What was wrong with it.
+        reason: Box<Error>,
+        /// Why it could not be destroyed, if it could not.
+        remains: Option<Box<Error>>,
+    },
+    /// A key was not deleted, since its label or identifier was not repeated.
+    Unconfirmed {
+        /// The key.
+        key: String,
+    },
+    /// A certificate is for no private key of the token.
+    NoKeyForCertificate {
+        /// The token.
+        token: String,
+        /// The certificate's subject.
+        subject: String,
+    },
+    /// The token has this very certificate already.
+    CertificateExists {
+        /// The token.
+        token: String,
+        /// The certificate's subject.
+        subject: String,
+    },
+    /// A certification request cannot be made.
+    Pki(Box<pki::Error>),
     /// The system's random generator failed.
     Random,
 }
@@ -268,6 +317,50 @@ impl fmt::Display for Error {
             Self::WrongKind { wanted, found } => {
                 write!(f, "the key is {found}, and {wanted} is needed")
             }
+            Self::NoSm2Numbers { token } => write!(
+                f,
+                "the token {token}: the vendor of its module is not known, and so not the numbers \
+                 of its SM2 mechanisms"
+            ),
+            Self::KeyExists { token, key } => write!(
+                f,
+                "the token {token} has a key with {key}: choose another label or identifier, or \
+                 delete that key first"
+            ),
+            Self::Unprotected { key, rule } => write!(
+                f,
+                "the token does not say of the key {key} that {rule}: check its policies"
+            ),
+            Self::PairRefused {
+                key,
+                reason,
+                remains: None,
+            } => write!(
+                f,
+                "the new key {key} failed its test and was destroyed: {reason}"
+            ),
+            Self::PairRefused {
+                key,
+                reason,
+                remains: Some(fault),
+            } => write!(
+                f,
+                "the new key {key} failed its test ({reason}) and could not be destroyed \
+                 ({fault}): delete it"
+            ),
+            Self::Unconfirmed { key } => write!(
+                f,
+                "the key {key} was not deleted: repeat its exact label or identifier to confirm"
+            ),
+            Self::NoKeyForCertificate { token, subject } => write!(
+                f,
+                "the certificate of {subject} is for no private key of the token {token}"
+            ),
+            Self::CertificateExists { token, subject } => write!(
+                f,
+                "the token {token} has this certificate of {subject} already"
+            ),
+            Self::Pki(error) => error.fmt(f),
             Self::Random => write!(f, "the system's random generator failed"),
         }
     }
@@ -285,6 +378,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Uri(error) => Some(error),
+            Self::Pki(error) => Some(error),
+            Self::PairRefused { reason, .. } => Some(reason),
             _ => None,
         }
     }

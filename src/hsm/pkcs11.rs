@@ -15,6 +15,7 @@
 //! A key is refused at once where it could not serve later: its type must be supported, its token
 //! must have the mechanism, and a first signature must verify in software.
 
+mod admin;
 mod key;
 mod module;
 mod options;
@@ -26,9 +27,11 @@ mod scheme;
 #[cfg(feature = "rustls")]
 mod signer;
 mod token;
+mod trial;
 mod uri;
 mod uri_error;
 
+pub use admin::{Administration, Confirmation, KeyInfo, KeySpec, SignedRequest};
 pub use key::{Sm2TokenKey, TokenKey};
 pub use options::Options;
 pub use public::KeyKind;

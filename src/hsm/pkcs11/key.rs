@@ -271,7 +271,7 @@ impl Inner {
     }
 }
 
-fn template(uri: &Uri) -> Vec<Attribute> {
+pub(super) fn template(uri: &Uri) -> Vec<Attribute> {
     let label = uri.object().map(|label| Attribute::Label(label.into()));
     let id = uri.id().map(|id| Attribute::Id(id.into()));
     [Attribute::Class(ObjectClass::PRIVATE_KEY)]
@@ -282,7 +282,7 @@ fn template(uri: &Uri) -> Vec<Attribute> {
 }
 
 /// How this key can sign in this token; never empty.
-fn schemes(
+pub(super) fn schemes(
     token: &Token,
     session: &Session,
     key: ObjectHandle,

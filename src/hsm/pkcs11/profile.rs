@@ -12,6 +12,10 @@ pub(super) struct Profile {
     pub(super) sign: CK_MECHANISM_TYPE,
     /// That mechanism's name.
     pub(super) sign_name: &'static str,
+    /// The mechanism that makes key pairs.
+    pub(super) generate: CK_MECHANISM_TYPE,
+    /// That mechanism's name.
+    pub(super) generate_name: &'static str,
 }
 
 /// Thales Luna, firmware 7.9.
@@ -19,6 +23,8 @@ const LUNA: Profile = Profile {
     key_type: 0x8000_0016,
     sign: 0x8000_0B21,
     sign_name: "CKM_SM2DSA",
+    generate: 0x8000_0B20,
+    generate_name: "CKM_SM2_KEY_PAIR_GEN",
 };
 
 impl Profile {

@@ -88,6 +88,11 @@ impl Token {
         Ok(self.module.pkcs11.open_ro_session(self.slot)?)
     }
 
+    /// A session for making, changing and deleting objects, without login.
+    pub(super) fn open_rw_session(&self) -> Result<Session, Error> {
+        Ok(self.module.pkcs11.open_rw_session(self.slot)?)
+    }
+
     /// Logs the user in, once: a wrong PIN is never tried again, since tries are counted.
     ///
     /// The login is the whole application's, and lasts as long as it has a session with the token.
@@ -200,6 +205,6 @@ fn described(parts: Vec<String>) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
