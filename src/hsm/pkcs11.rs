@@ -16,6 +16,7 @@
 //! must have the mechanism, and a first signature must verify in software.
 
 mod admin;
+mod inspect;
 mod key;
 mod module;
 mod options;
@@ -32,6 +33,10 @@ mod uri;
 mod uri_error;
 
 pub use admin::{Administration, Confirmation, KeyInfo, KeySpec, SignedRequest};
+pub use inspect::{
+    Ability, KeyReport, LoginReport, MechanismReport, ModuleReport, ProfileReport, Report,
+    SignatureReport, SlotReport, TokenReport, probe,
+};
 pub use key::{Sm2TokenKey, TokenKey};
 pub use options::Options;
 pub use public::KeyKind;

@@ -129,11 +129,11 @@ impl Administration {
         }
 
         let mut doomed = vec![private];
-        let siblings = objects(&session, ObjectClass::PRIVATE_KEY, Some(&id))?.len();
+        let siblings = with_id(&session, ObjectClass::PRIVATE_KEY, &id)?.len();
         if !id.is_empty() && siblings == 1 {
-            doomed.extend(objects(&session, ObjectClass::PUBLIC_KEY, Some(&id))?);
+            doomed.extend(with_id(&session, ObjectClass::PUBLIC_KEY, &id)?);
             if confirmation.certificates {
-                doomed.extend(objects(&session, ObjectClass::CERTIFICATE, Some(&id))?);
+                doomed.extend(with_id(&session, ObjectClass::CERTIFICATE, &id)?);
             }
         }
         self.audited(Action::Delete { object: &name }, || {
@@ -198,16 +198,18 @@ fn audited<T>(
     result
 }
 
-/// The objects of a class, all or those with an identifier; at most [`MAX_OBJECTS`].
+/// The objects with these attributes, at most [`MAX_OBJECTS`].
 pub(super) fn objects(
     session: &Session,
-    class: ObjectClass,
-    id: Option<&[u8]>,
+    template: &[Attribute],
 ) -> Result<Vec<ObjectHandle>, Error> {
-    let id = id.map(|id| Attribute::Id(id.into()));
-    let template: Vec<_> = [Attribute::Class(class)].into_iter().chain(id).collect();
-    let found = session.iter_objects(&template)?.take(MAX_OBJECTS);
+    let found = session.iter_objects(template)?.take(MAX_OBJECTS);
     Ok(found.collect::<Result<_, _>>()?)
+}
+
+/// The objects of a class with this identifier.
+fn with_id(session: &Session, class: ObjectClass, id: &[u8]) -> Result<Vec<ObjectHandle>, Error> {
+    objects(session, &[Attribute::Class(class), Attribute::Id(id.into())])
 }
 
 /// CKA_LABEL and CKA_ID; empty where there is none.

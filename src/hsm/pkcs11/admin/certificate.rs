@@ -67,7 +67,7 @@ impl Administration {
     /// The private key of this public one.
     fn key_of(&self, public: &PublicKey) -> Result<Option<ObjectHandle>, Error> {
         let session = self.token.open_session()?;
-        for private in objects(&session, ObjectClass::PRIVATE_KEY, None)? {
+        for private in objects(&session, &[Attribute::Class(ObjectClass::PRIVATE_KEY)])? {
             if self.is_key_of(private, &session, public)? {
                 return Ok(Some(private));
             }

@@ -8,7 +8,7 @@ use cryptoki::session::Session;
 use super::super::key::schemes;
 use super::super::public::KeyKind;
 use super::super::token::{Token, hex, key_name};
-use super::{Administration, label_and_id, objects};
+use super::{Administration, label_and_id, objects, with_id};
 use crate::hsm::Error;
 
 /// A private key in a token, as the token describes it. What the token does not tell is `None`.
@@ -47,13 +47,18 @@ impl Administration {
     /// [`Error::Call`] where the token fails.
     pub fn keys(&self) -> Result<Vec<KeyInfo>, Error> {
         let session = self.token.open_session()?;
-        let found = objects(&session, ObjectClass::PRIVATE_KEY, None)?;
+        let found = objects(&session, &[Attribute::Class(ObjectClass::PRIVATE_KEY)])?;
         let describe = |key| KeyInfo::read(&self.token, &session, key);
         found.into_iter().map(describe).collect()
     }
 }
 
 impl KeyInfo {
+    /// The label and the identifier, as a URI calls them.
+    pub(in super::super) fn name(&self) -> String {
+        format!("object={} id={}", self.label, self.id)
+    }
+
     pub(in super::super) fn read(
         token: &Token,
         session: &Session,
@@ -67,7 +72,7 @@ impl KeyInfo {
         };
         let count = |class| match id.is_empty() {
             true => Ok(0),
-            false => objects(session, class, Some(&id)).map(|found| found.len()),
+            false => with_id(session, class, &id).map(|found| found.len()),
         };
         let mut info = Self {
             label,
@@ -122,7 +127,7 @@ fn bits(session: &Session, key: ObjectHandle, kind: KeyKind) -> Option<usize> {
 
 impl fmt::Display for KeyInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "object={} id={}", self.label, self.id)?;
+        f.write_str(&self.name())?;
         match (self.kind, self.bits) {
             (Some(KeyKind::Rsa), Some(bits)) => write!(f, ", RSA {bits}")?,
             (Some(kind), _) => write!(f, ", {kind}")?,
