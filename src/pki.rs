@@ -22,6 +22,10 @@ mod validity;
 
 pub use ca::Ca;
 pub use certificate::{Certificate, allows_digital_signature, certificate_public_key};
+#[cfg(feature = "pkcs11")]
+pub(crate) use certificate::{
+    certificate_der, certificate_names, describe_certificate, subject_public_key_info,
+};
 pub use error::{Error, Item, SignatureFault};
 #[cfg(feature = "rustls")]
 pub(crate) use extensions::forbids_signing;

@@ -4,7 +4,9 @@
 
 use std::path::Path;
 
-use shangmi::hsm::pkcs11::{LibraryVersion, MAX_URI_LEN, ObjectType, PinSource, Uri, UriError};
+use shangmi::hsm::pkcs11::{
+    LibraryVersion, MAX_URI_LEN, ObjectType, PinSource, Profile, Uri, UriError, User,
+};
 
 fn parse(uri: &str) -> Uri {
     uri.parse().unwrap_or_else(|error| panic!("{uri}: {error}"))
@@ -103,11 +105,17 @@ fn pin_files() {
             "{source}"
         );
     }
-    assert_eq!(
-        refused("pkcs11:?pin-source=|/bin/pin"),
-        UriError::PinCommand
-    );
-    for source in ["pin", "file:pin", "file:", "", "file://host/pin"] {
+    for source in [
+        "pin",
+        "file:pin",
+        "file:",
+        "",
+        "file://host/pin",
+        "|",
+        "|pin",
+        "|%20",
+        "|./pin%20/x",
+    ] {
         let error = refused(&format!("pkcs11:?pin-source={source}"));
         assert_eq!(
             error,
@@ -117,6 +125,73 @@ fn pin_files() {
             "{source}"
         );
     }
+}
+
+#[test]
+fn pin_commands() {
+    for (source, path, words) in [
+        ("|/bin/pin", "/bin/pin", &[][..]),
+        ("|/bin/pin%20-x%20%20a%2Fb", "/bin/pin", &["-x", "a/b"]),
+        ("%7C/bin/pin%20%7C%20$HOME", "/bin/pin", &["|", "$HOME"]),
+        ("|%20/bin/pin%20", "/bin/pin", &[]),
+    ] {
+        let uri = parse(&format!("pkcs11:?pin-source={source}"));
+        let Some(PinSource::Command { program, arguments }) = uri.pin() else {
+            panic!("{uri:?}")
+        };
+        assert_eq!(program, Path::new(path), "{source}");
+        assert_eq!(arguments, words, "{source}");
+        // An argument may lead to the PIN.
+        assert!(!format!("{uri:?}").contains("HOME"));
+    }
+}
+
+#[test]
+fn pins_in_the_environment() {
+    let uri = parse("pkcs11:?pin-source=env:BANK_PIN");
+    assert!(matches!(uri.pin(), Some(PinSource::Environment(name)) if name == "BANK_PIN"));
+    for name in ["", "A=B", "%3D"] {
+        let error = refused(&format!("pkcs11:?pin-source=env:{name}"));
+        let attribute = named("pin-source");
+        assert_eq!(error, UriError::InvalidValue { attribute }, "{name}");
+    }
+}
+
+#[test]
+fn profiles_and_users() {
+    for (name, profile) in [
+        ("luna", Profile::LUNA),
+        ("sansec", Profile::SANSEC),
+        ("tass", Profile::TASS),
+        ("ibm-ep11", Profile::IBM_EP11),
+    ] {
+        let uri = parse(&format!("pkcs11:token=t?x-profile={name}"));
+        assert_eq!(uri.profile(), Some(profile));
+    }
+    for name in ["", "Luna", "softhsm", "hunter2"] {
+        let error = refused(&format!("pkcs11:?x-profile={name}"));
+        assert_eq!(error, UriError::UnknownProfile);
+        assert_eq!(
+            error.to_string(),
+            "PKCS#11 URI: `x-profile` is none of luna, sansec, tass, ibm-ep11"
+        );
+    }
+    for (name, user) in [
+        ("user", User::User),
+        ("crypto-user", User::CryptoUser),
+        ("0x80000003", User::Vendor(0x8000_0003)),
+        ("0xffffffff", User::Vendor(u32::MAX)),
+    ] {
+        let uri = parse(&format!("pkcs11:?x-user={name}"));
+        assert_eq!(uri.user(), Some(user));
+    }
+    for name in ["", "so", "User", "0x", "0x100000000", "0x-1", "0x+1", "1"] {
+        let error = refused(&format!("pkcs11:?x-user={name}"));
+        let attribute = named("x-user");
+        assert_eq!(error, UriError::InvalidValue { attribute }, "{name}");
+    }
+    let nothing = parse("pkcs11:?x-profiles=luna");
+    assert_eq!((nothing.profile(), nothing.user()), (None, None));
 }
 
 #[test]
@@ -148,6 +223,9 @@ fn errors_show_no_piece_of_a_pin() {
         "pkcs11:?pin-value=hunter;x=y",
         "pkcs11:?pin-value=hunter&pin-value=hunter",
         "pkcs11:?pin-value=hunter&pin-source=/x",
+        "pkcs11:?pin-value=a&x-profile=hunter",
+        "pkcs11:?pin-value=a&x-user=hunter",
+        "pkcs11:?pin-value=a&x-profile=%hunter",
         "pkcs11:?hunter",
         "pkcs11:token=t?hunter?hunter",
         "pkcs11:hunter",
@@ -173,8 +251,15 @@ fn duplicates_and_unknown_attributes() {
             }
         );
     }
-    for attribute in ["module-path", "module-name", "pin-source", "pin-value"] {
-        let error = refused(&format!("pkcs11:?{attribute}=/a&{attribute}=/a"));
+    for (attribute, value) in [
+        ("module-path", "/a"),
+        ("module-name", "a"),
+        ("pin-source", "/a"),
+        ("pin-value", "a"),
+        ("x-profile", "luna"),
+        ("x-user", "user"),
+    ] {
+        let error = refused(&format!("pkcs11:?{attribute}={value}&{attribute}={value}"));
         assert_eq!(
             error,
             UriError::Duplicate {
@@ -188,6 +273,7 @@ fn duplicates_and_unknown_attributes() {
         "module-path",
         "library-vendor",
         "x-vendor",
+        "x-profile",
     ] {
         let error = refused(&format!("pkcs11:{attribute}=a"));
         assert_eq!(

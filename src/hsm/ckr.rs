@@ -5,8 +5,11 @@ use std::fmt;
 use cryptoki::error::RvError;
 use cryptoki_sys::*;
 
-/// A PKCS#11 return code. It is printed as its name in the standard, or as a number if a vendor
-/// defined it.
+/// A PKCS#11 return code. It is printed by its name in the standard; a vendor's own code by the name
+/// that the vendor gave it, where the vendor is known, or else as a number.
+///
+/// Vendors number their own codes from 0x80000000, each in its own way. So the same number from two
+/// vendors is two codes, and one whose vendor is not known equals neither.
 ///
 /// ```
 /// use shangmi::hsm::{Ckr, Error};
@@ -16,12 +19,38 @@ use cryptoki_sys::*;
 /// }
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Ckr(u64);
+pub struct Ckr {
+    code: u64,
+    /// Whose code it is; [`Vendor::Unknown`] for those of the standard too.
+    vendor: Vendor,
+}
+
+/// Those whose own codes are known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Vendor {
+    Unknown,
+    Luna,
+}
 
 impl Ckr {
+    const fn standard(code: CK_RV) -> Self {
+        Self {
+            code: code as u64,
+            vendor: Vendor::Unknown,
+        }
+    }
+
     /// The number, CK_RV.
     pub const fn code(self) -> u64 {
-        self.0
+        self.code
+    }
+
+    /// The same code, known to come from this vendor's module.
+    pub(super) fn of(self, vendor: Vendor) -> Self {
+        match self.code < 0x8000_0000 {
+            true => self,
+            false => Self { vendor, ..self },
+        }
     }
 
     /// What a person should do about it, where that is known.
@@ -36,13 +65,70 @@ impl Ckr {
                 "the PIN has a length or form that the token refuses"
             }
             Self::USER_PIN_NOT_INITIALIZED => "the token has no user PIN yet: initialize it first",
+            Self::USER_TYPE_INVALID => {
+                "the token has no such user: the Crypto User is Luna's; others have `x-user=user`"
+            }
+            Self::USER_ANOTHER_ALREADY_LOGGED_IN | Self::USER_TOO_MANY_TYPES => {
+                "this process is logged in as another user: use one user for a token"
+            }
             Self::TOKEN_NOT_PRESENT | Self::DEVICE_REMOVED => {
                 "the token is gone: check the HSM and its connection"
             }
             Self::DEVICE_ERROR => "the HSM reports a fault of its own: see its log",
+            Self::DEVICE_MEMORY => "the HSM has no memory left: close sessions or delete objects",
+            Self::FUNCTION_FAILED | Self::GENERAL_ERROR => {
+                "the module does not say why: see the vendor's log of the client and the HSM"
+            }
             Self::SESSION_COUNT => "the token has no session left: close some, or raise its limit",
+            Self::SESSION_HANDLE_INVALID | Self::SESSION_CLOSED => {
+                "the session was lost, as after a restart of the HSM or its network: open another"
+            }
+            Self::CRYPTOKI_NOT_INITIALIZED => {
+                "someone in this process called C_Finalize, or this is a fork of the process that \
+                 initialized the module"
+            }
+            Self::MECHANISM_INVALID => {
+                "the token does not do this mechanism now: check its firmware and policies (on \
+                 Luna, SM2 is not FIPS-approved: HSM policy 12, partition policy 43)"
+            }
+            Self::MECHANISM_PARAM_INVALID => "the token refuses this hash or padding by policy",
+            Self::ATTRIBUTE_TYPE_INVALID => {
+                "the token does not know an attribute: is the profile the vendor's?"
+            }
+            Self::KEY_HANDLE_INVALID | Self::OBJECT_HANDLE_INVALID => {
+                "the key was deleted, or its session is another: look it up again"
+            }
             Self::KEY_FUNCTION_NOT_PERMITTED => "the key must have CKA_SIGN",
             Self::USER_NOT_LOGGED_IN => "the key needs a login: give a PIN in the URI",
+            Self::LUNA_USER_LOCKED_OUT => {
+                "too many wrong PINs: the role is locked until the partition SO resets it"
+            }
+            Self::LUNA_USER_NOT_AUTHORIZED => {
+                "the role may not do this: a Crypto User signs, and a Crypto Officer manages keys"
+            }
+            Self::LUNA_UNABLE_TO_CONNECT => {
+                "the Luna client does not reach the appliance: check the network, the NTLS or STC \
+                 link and the client's registration"
+            }
+            Self::LUNA_PARTITION_DISABLED => "the partition is disabled: ask the HSM's SO",
+            Self::LUNA_TIMEOUT | Self::LUNA_DEVICE_TIMEOUT => {
+                "the HSM did not answer in time: see its load, and ReceiveTimeout in Chrystoki.conf"
+            }
+            Self::LUNA_ECC_UNKNOWN_CURVE => {
+                "the firmware does not know the curve: SM2 needs a recent firmware 7"
+            }
+            Self::LUNA_OPERATION_NOT_ALLOWED => {
+                "a policy forbids it: see the HSM's and the partition's policies"
+            }
+            Self::LUNA_CHALLENGE_INCORRECT => {
+                "the challenge secret, which is the PIN of a PED partition, is wrong and was not \
+                 tried again: correct it before the role locks"
+            }
+            Self::LUNA_HSM_TAMPERED => {
+                "the HSM reports a tamper: its SO must look at it and clear it"
+            }
+            Self::LUNA_HSM_RESTART_REQUIRED => "the HSM must be restarted",
+            Self::LUNA_KEY_NOT_ACTIVE => "the key is outside of its dates, or is not active",
             _ => return None,
         })
     }
@@ -52,7 +138,7 @@ impl fmt::Display for Ckr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
-            None => write!(f, "code {:#010x}", self.0),
+            None => write!(f, "code {:#010x}", self.code),
         }
     }
 }
@@ -68,11 +154,10 @@ macro_rules! codes {
         impl Ckr {
             $(
                 #[doc = concat!("`", stringify!($code), "`")]
-                pub const $name: Self = Self($code as u64);
+                pub const $name: Self = Self::standard($code);
             )*
 
-            /// The name in the standard, such as `CKR_PIN_INCORRECT`; `None` for a vendor's code.
-            pub fn name(&self) -> Option<&'static str> {
+            fn standard_name(&self) -> Option<&'static str> {
                 match *self {
                     $(Self::$name => Some(stringify!($code)),)*
                     _ => None,
@@ -85,12 +170,50 @@ macro_rules! codes {
                 match code {
                     $(RvError::$binding => Self::$name,)*
                     RvError::VendorDefined(code) | RvError::UnknownErrorCode(code) => {
-                        Self(code as u64)
+                        Self::standard(code)
                     }
                 }
             }
         }
     };
+}
+
+/// A vendor's own codes.
+macro_rules! vendor_codes {
+    ($vendor:ident, $of:literal: $($name:ident = $shown:literal: $code:literal,)*) => {
+        impl Ckr {
+            $(
+                #[doc = concat!("`", $shown, "` of ", $of, ", ", stringify!($code))]
+                pub const $name: Self = Self { code: $code, vendor: Vendor::$vendor };
+            )*
+
+            /// The name in the standard, such as `CKR_PIN_INCORRECT`, or the vendor's; `None` for a
+            /// code of an unknown vendor.
+            pub fn name(&self) -> Option<&'static str> {
+                match *self {
+                    $(Self::$name => Some($shown),)*
+                    _ => self.standard_name(),
+                }
+            }
+        }
+    };
+}
+
+// From the cryptoki_v2.h of Luna's clients 5.10 and 7.
+vendor_codes! {
+    Luna, "Thales Luna":
+    LUNA_USER_LOCKED_OUT = "CKR_USER_LOCKED_OUT": 0x8000_0007,
+    LUNA_USER_NOT_AUTHORIZED = "CKR_USER_NOT_AUTHORIZED": 0x8000_001A,
+    LUNA_UNABLE_TO_CONNECT = "CKR_UNABLE_TO_CONNECT": 0x8000_001F,
+    LUNA_PARTITION_DISABLED = "CKR_PARTITION_DISABLED": 0x8000_0020,
+    LUNA_TIMEOUT = "CKR_TIMEOUT": 0x8000_0024,
+    LUNA_ECC_UNKNOWN_CURVE = "CKR_ECC_UNKNOWN_CURVE": 0x8000_0025,
+    LUNA_DEVICE_TIMEOUT = "CKR_DEVICE_TIMEOUT": 0x8000_002B,
+    LUNA_OPERATION_NOT_ALLOWED = "CKR_OPERATION_NOT_ALLOWED": 0x8000_0030,
+    LUNA_CHALLENGE_INCORRECT = "CKR_CHALLENGE_INCORRECT": 0x8000_0067,
+    LUNA_HSM_TAMPERED = "CKR_HSM_TAMPERED": 0x8000_0076,
+    LUNA_HSM_RESTART_REQUIRED = "CKR_HSM_RESTART_REQUIRED": 0x8000_008D,
+    LUNA_KEY_NOT_ACTIVE = "CKR_KEY_NOT_ACTIVE": 0x8000_0136,
 }
 
 codes! {
@@ -223,5 +346,20 @@ mod tests {
         assert_eq!(vendor.to_string(), "code 0x80000024");
         assert_eq!((vendor.code(), vendor.name()), (0x8000_0024, None));
         assert!(Ckr::PIN_LOCKED.advice().is_some() && vendor.advice().is_none());
+    }
+
+    #[test]
+    fn vendors_codes_have_names_where_the_vendor_is_known() {
+        let unknown = Ckr::from(RvError::VendorDefined(0x8000_001F));
+        let luna = unknown.of(Vendor::Luna);
+        assert_eq!(luna, Ckr::LUNA_UNABLE_TO_CONNECT);
+        assert_ne!(luna, unknown);
+        assert_eq!(luna.to_string(), "CKR_UNABLE_TO_CONNECT");
+        assert_eq!(luna.code(), unknown.code());
+        assert!(luna.advice().is_some_and(|advice| advice.contains("NTLS")));
+        let other = Ckr::from(RvError::VendorDefined(0x8000_0999)).of(Vendor::Luna);
+        assert_eq!(other.to_string(), "code 0x80000999");
+        // The standard's codes are everyone's.
+        assert_eq!(Ckr::PIN_LOCKED.of(Vendor::Luna), Ckr::PIN_LOCKED);
     }
 }

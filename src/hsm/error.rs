@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use cryptoki::context::Function;
 use cryptoki::error::RvError;
 
-use super::ckr::Ckr;
+use super::ckr::{Ckr, Vendor};
 use super::pkcs11::{KeyKind, UriError};
 use crate::{pki, sm2};
 
@@ -26,6 +26,25 @@ pub enum Error {
         /// The file.
         path: PathBuf,
         /// Why.
+        reason: String,
+    },
+    /// The environment variable with the PIN cannot be used.
+    PinEnvironment {
+        /// The variable's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
+    /// The command that tells the PIN failed.
+    PinCommand {
+        /// The program, without its arguments.
+        program: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// The callback that tells the PIN failed.
+    PinCallback {
+        /// Why, in its own words.
         reason: String,
     },
     /// The module cannot be loaded.
@@ -94,10 +113,38 @@ pub enum Error {
         /// The mechanism's name and number.
         mechanism: String,
     },
-    /// The token shows no public key for the private one, and no certificate was given.
+    /// The token's mechanism does not sign: it lacks CKF_SIGN.
+    MechanismCannotSign {
+        /// The token.
+        token: String,
+        /// The mechanism's name and number.
+        mechanism: String,
+    },
+    /// The key's size is outside of what the token's mechanism takes.
+    KeySize {
+        /// The key.
+        key: String,
+        /// Its size in bits.
+        bits: u64,
+        /// The mechanism's name and number.
+        mechanism: String,
+        /// ulMinKeySize, in the token's unit.
+        minimum: u64,
+        /// ulMaxKeySize, in the token's unit.
+        maximum: u64,
+    },
+    /// The token shows no public key for the private one, and no certificate was given or is there
+    /// with the key's CKA_ID.
     NoPublicKey {
         /// The key.
         key: String,
+    },
+    /// The token has several certificates for the key, and it must be told which one serves.
+    Certificates {
+        /// The key.
+        key: String,
+        /// The certificates, by label and subject.
+        found: Vec<String>,
     },
     /// A certificate or public key cannot be read.
     Certificate {
@@ -135,7 +182,8 @@ pub enum Error {
         /// What the key is.
         found: KeyKind,
     },
-    /// The module's vendor is not known, and so not the numbers of its SM2 mechanisms.
+    /// The number of the mechanism that makes SM2 key pairs is not known: the module's vendor is
+    /// not, or its profile has none.
     NoSm2Numbers {
         /// The token.
         token: String,
@@ -196,6 +244,17 @@ impl Error {
         }
     }
 
+    /// The same error, with a code known to come from this vendor's module.
+    pub(super) fn of(self, vendor: Vendor) -> Self {
+        match self {
+            Self::Call { function, code } => Self::Call {
+                function,
+                code: code.of(vendor),
+            },
+            other => other,
+        }
+    }
+
     /// Whether the token says that it does not do this with this key.
     pub(super) fn is_refused_mechanism(&self) -> bool {
         let Self::Call { code, .. } = self else {
@@ -232,6 +291,13 @@ impl fmt::Display for Error {
             Self::Uri(error) => error.fmt(f),
             Self::Incomplete { advice } => write!(f, "PKCS#11 URI: {advice}"),
             Self::PinFile { path, reason } => write!(f, "PIN file {}: {reason}", path.display()),
+            Self::PinEnvironment { name, reason } => {
+                write!(f, "PIN in the environment variable {name}: {reason}")
+            }
+            Self::PinCommand { program, reason } => {
+                write!(f, "PIN command {}: {reason}", program.display())
+            }
+            Self::PinCallback { reason } => write!(f, "PIN callback: {reason}"),
             Self::Module { path, reason } => {
                 write!(f, "PKCS#11 module {}: {reason}", path.display())
             }
@@ -285,12 +351,34 @@ impl fmt::Display for Error {
                 "the token {token} has no {mechanism}: check its firmware and policies, or use \
                  another key type"
             ),
+            Self::MechanismCannotSign { token, mechanism } => write!(
+                f,
+                "the token {token} has {mechanism}, but not for signatures (CKF_SIGN): check its \
+                 policies"
+            ),
+            Self::KeySize {
+                key,
+                bits,
+                mechanism,
+                minimum,
+                maximum,
+            } => write!(
+                f,
+                "the key {key} has {bits} bits, and its token's {mechanism} takes {minimum} to \
+                 {maximum}: use a key of another size"
+            ),
             Self::NoPublicKey { key } => {
                 write!(
                     f,
                     "the token shows no public key for {key}: give the certificate"
                 )
             }
+            Self::Certificates { key, found } => write!(
+                f,
+                "the token has several certificates for the key {key}: give the one that serves, \
+                 or delete the others; there are: {}",
+                list(found)
+            ),
             Self::Certificate { reason } => {
                 write!(f, "the certificate or public key cannot be used: {reason}")
             }
@@ -319,8 +407,8 @@ impl fmt::Display for Error {
             }
             Self::NoSm2Numbers { token } => write!(
                 f,
-                "the token {token}: the vendor of its module is not known, and so not the numbers \
-                 of its SM2 mechanisms"
+                "the token {token}: the number of the mechanism that makes SM2 key pairs is not \
+                 known: name the vendor with x-profile, or give a profile"
             ),
             Self::KeyExists { token, key } => write!(
                 f,

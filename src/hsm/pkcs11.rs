@@ -16,11 +16,14 @@
 //! must have the mechanism, and a first signature must verify in software.
 
 mod admin;
+mod certificate;
 mod inspect;
 mod key;
 mod module;
+mod object;
 mod options;
 mod pin;
+mod probe;
 mod profile;
 mod public;
 mod raw;
@@ -32,13 +35,15 @@ mod trial;
 mod uri;
 mod uri_error;
 
-pub use admin::{Administration, Confirmation, KeyInfo, KeySpec, SignedRequest};
+pub use admin::{Administration, Confirmation, KeyInfo, KeySpec, OlderCertificates, SignedRequest};
 pub use inspect::{
     Ability, KeyReport, LoginReport, MechanismReport, ModuleReport, ProfileReport, Report,
     SignatureReport, SlotReport, TokenReport, probe,
 };
 pub use key::{Sm2TokenKey, TokenKey};
 pub use options::Options;
+pub use pin::{PinCallback, PinSource};
+pub use profile::{Profile, SignatureEncoding, User};
 pub use public::KeyKind;
-pub use uri::{LibraryVersion, MAX_URI_LEN, ObjectType, PinSource, Uri};
+pub use uri::{LibraryVersion, MAX_URI_LEN, ObjectType, Uri};
 pub use uri_error::UriError;

@@ -194,6 +194,55 @@ pub fn certificate_public_key(der: &[u8]) -> Result<PublicKey, Error> {
     Parsed::from_der(der)?.public_key()
 }
 
+/// The SubjectPublicKeyInfo of a certificate in DER, with a key of any algorithm.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn subject_public_key_info(der: &[u8]) -> Result<SubjectPublicKeyInfoRef<'_>, Error> {
+    Ok(Parsed::from_der(der)?.key)
+}
+
+/// The subject and the serial number of a certificate with a key of any algorithm, for people.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn describe_certificate(der: &[u8]) -> Result<String, Error> {
+    let parsed = Parsed::from_der(der)?;
+    let subject = Name::from_der(parsed.subject).map_err(ITEM.malformed())?;
+    let serial: String = parsed
+        .serial
+        .as_bytes()
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ok(format!("{subject} serial {serial}"))
+}
+
+/// What a token stores of a certificate beside it (PKCS#11 2.40, 4.6.3), each in DER.
+#[cfg(feature = "pkcs11")]
+pub(crate) struct Names {
+    pub(crate) subject: Vec<u8>,
+    pub(crate) issuer: Vec<u8>,
+    pub(crate) serial_number: Vec<u8>,
+}
+
+/// The names in a certificate in DER, byte for byte, with a key of any algorithm.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn certificate_names(der: &[u8]) -> Result<Names, Error> {
+    let parsed = Parsed::from_der(der)?;
+    Ok(Names {
+        subject: parsed.subject.to_vec(),
+        issuer: parsed.issuer.to_vec(),
+        serial_number: der::Encode::to_der(&parsed.serial).map_err(ITEM.malformed())?,
+    })
+}
+
+/// The DER of the only certificate in a file, which is in DER or PEM.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn certificate_der(file: &[u8]) -> Result<Vec<u8>, Error> {
+    // A SEQUENCE begins so, and no text that anyone puts before PEM does.
+    match file.first() {
+        Some(0x30) => Ok(file.to_vec()),
+        _ => Ok(pem::decode_one(file, ITEM)?.1.to_vec()),
+    }
+}
+
 /// Whether a certificate's key may make signatures: its KeyUsage is left out or has
 /// digitalSignature (RFC 5280 section 4.2.1.3, RFC 8446 section 4.4.2.2).
 ///
@@ -210,6 +259,8 @@ pub fn allows_digital_signature(der: &[u8]) -> Result<bool, Error> {
 
 /// The fields of a certificate, borrowed from its bytes, with keys of any algorithm.
 struct Parsed<'a> {
+    #[cfg(feature = "pkcs11")]
+    serial: IntRef<'a>,
     algorithm: AlgorithmIdentifierRef<'a>,
     issuer: &'a [u8],
     validity: &'a [u8],
@@ -229,7 +280,7 @@ impl<'a> Parsed<'a> {
         let mut reader = SliceReader::new(content)?;
         let parsed = reader.sequence(|fields| {
             fields.context_specific::<Version>(TagNumber(0), TagMode::Explicit)?;
-            IntRef::decode(fields)?;
+            let _serial = IntRef::decode(fields)?;
             let algorithm = AlgorithmIdentifierRef::decode(fields)?;
             let issuer = fields.tlv_bytes()?;
             let validity = fields.tlv_bytes()?;
@@ -241,6 +292,8 @@ impl<'a> Parsed<'a> {
             }
             fields.context_specific::<&SequenceRef>(TagNumber(3), TagMode::Explicit)?;
             Ok::<_, der::Error>(Self {
+                #[cfg(feature = "pkcs11")]
+                serial: _serial,
                 algorithm,
                 issuer,
                 validity,

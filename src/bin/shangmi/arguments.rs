@@ -76,7 +76,7 @@ impl TokenArguments {
         let mut options = Options::default();
         let mut path = Vec::new();
         let mut query = Vec::new();
-        let mut add = |to: &mut Vec<String>, name: &str, value: Option<&str>| {
+        let add = |to: &mut Vec<String>, name: &str, value: Option<&str>| {
             to.extend(value.map(|value| format!("{name}={}", encoded(value.as_bytes()))));
         };
         add(&mut path, "token", self.token.as_deref());

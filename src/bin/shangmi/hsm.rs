@@ -4,12 +4,14 @@ use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
-use shangmi::hsm::pkcs11::{self, Administration, Confirmation, KeySpec, Options, Uri};
+use shangmi::hsm::pkcs11::{
+    self, Administration, Confirmation, KeySpec, OlderCertificates, Options, Uri,
+};
 use shangmi::pki::{Leaf, Purpose};
 
 use crate::arguments::{Hex, KeyArguments, TokenArguments};
@@ -106,6 +108,9 @@ pub(crate) struct Import {
     /// The certificate, in PEM or DER.
     #[arg(long, value_name = "FILE")]
     certificate: PathBuf,
+    /// The certificates that the key has already are deleted.
+    #[arg(long)]
+    replace: bool,
 }
 
 #[derive(Args)]
@@ -196,8 +201,8 @@ impl Csr {
 
     fn leaf(&self) -> Result<Leaf, Failure> {
         let named = !(self.dns.is_empty() && self.ip.is_empty());
-        let server = self.purpose.contains(&PurposeArgument::Server)
-            || (self.purpose.is_empty() && named);
+        let server =
+            self.purpose.contains(&PurposeArgument::Server) || (self.purpose.is_empty() && named);
         let client = self.purpose.contains(&PurposeArgument::Client);
         let mut leaf = match (self.dns.split_first(), self.ip.split_first()) {
             _ if !server => self.named(Leaf::client("client"), &self.dns, &self.ip),
@@ -225,10 +230,14 @@ impl Csr {
 impl Import {
     fn run(self) -> Result<End, Failure> {
         let path = self.certificate;
+        let older = match self.replace {
+            true => OlderCertificates::Delete,
+            false => OlderCertificates::Keep,
+        };
         let certificate = fs::read(&path)
             .map_err(|error| Failure::Fault(format!("{}: {error}", path.display())))?;
         let key = administer(&self.token, None, move |token, _| {
-            Ok(token.import_certificate(&certificate)?)
+            Ok(token.import_certificate(&certificate, older)?)
         })?;
         Ok(End::Well(format!("{key}\n")))
     }
@@ -270,11 +279,13 @@ fn in_time<T: Send + 'static>(
         // Nobody waits any more if this fails.
         _ = done.send(work(&uri, &options));
     });
-    let timeout = Duration::from_secs(token.timeout);
-    result.recv_timeout(timeout).unwrap_or_else(|_| {
-        Err(Failure::Fault(format!(
-            "the module gave no answer in {} s",
-            token.timeout
-        )))
+    let ended = result.recv_timeout(Duration::from_secs(token.timeout));
+    ended.unwrap_or_else(|error| {
+        Err(Failure::Fault(match error {
+            RecvTimeoutError::Timeout => {
+                format!("the module gave no answer in {} s", token.timeout)
+            }
+            RecvTimeoutError::Disconnected => "the work ended without a result".into(),
+        }))
     })
 }

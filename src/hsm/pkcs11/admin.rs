@@ -12,15 +12,19 @@ use std::time::Instant;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
-use super::key::{schemes, template};
+use super::certificate::Found;
+use super::key::template;
 use super::module::Module;
+use super::object::Object;
 use super::options::Options;
-use super::public::PublicKey;
+use super::probe::schemes;
+use super::public::{KeyKind, PublicKey};
 use super::scheme::Scheme;
 use super::token::{Token, hex, key_name};
 use super::uri::Uri;
 use crate::hsm::{Action, Audit, Error, Event};
 
+pub use certificate::OlderCertificates;
 pub use generate::KeySpec;
 pub use list::KeyInfo;
 pub use request::SignedRequest;
@@ -90,11 +94,11 @@ impl Administration {
         let path = uri.module_path().ok_or(Error::Incomplete {
             advice: "the module is not named: add module-path=/path/to/module.so",
         })?;
-        let token = Token::find(Module::load(path, uri)?, uri)?;
+        let token = Token::find(Module::load(path, uri, options)?, uri)?;
         let session = token.open_session()?;
         let audit = options.audit.clone();
         audited(audit.as_deref(), &token.label, Action::Login, || {
-            token.login(&session, uri)
+            token.login(&session, uri, options)
         })?;
         Ok(Self {
             token,
@@ -149,7 +153,7 @@ impl Administration {
         let name = key_name(session, private);
         let schemes = schemes(&self.token, session, private, &name)?;
         let public = match schemes.first() {
-            Some(scheme) => PublicKey::from_token(session, private, scheme.kind())?,
+            Some(scheme) => public_key(&self.token, session, private, scheme.kind())?,
             None => None,
         };
         Ok(Key {
@@ -175,6 +179,20 @@ struct Key {
     schemes: Vec<Scheme>,
     /// `None` if the token shows none.
     public: Option<PublicKey>,
+}
+
+/// The public half, as the token or a certificate in it shows it.
+pub(super) fn public_key(
+    token: &Token,
+    session: &Session,
+    private: ObjectHandle,
+    kind: KeyKind,
+) -> Result<Option<PublicKey>, Error> {
+    let object = Object::new(&token.module.raw, session, private);
+    Ok(match PublicKey::from_token(object, kind)? {
+        Some(public) => Some(public),
+        None => Found::public_key(&Found::of_key(object)?, kind),
+    })
 }
 
 fn audited<T>(
@@ -209,7 +227,10 @@ pub(super) fn objects(
 
 /// The objects of a class with this identifier.
 fn with_id(session: &Session, class: ObjectClass, id: &[u8]) -> Result<Vec<ObjectHandle>, Error> {
-    objects(session, &[Attribute::Class(class), Attribute::Id(id.into())])
+    objects(
+        session,
+        &[Attribute::Class(class), Attribute::Id(id.into())],
+    )
 }
 
 /// CKA_LABEL and CKA_ID; empty where there is none.

@@ -3,15 +3,16 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
-use der::Decode;
-use der::asn1::ObjectIdentifier;
 use rand_core::TryRng;
 
+use super::certificate::Certificate;
 use super::module::Module;
-use super::public::{Key, KeyKind, PublicKey, SECP256R1, SECP384R1};
-use super::scheme::{Encoding, Hash, Scheme, read_sm2};
+use super::options::Options;
+use super::probe::{Probed, probe};
+use super::public::{Key, KeyKind, PublicKey};
+use super::scheme::{Encoding, Scheme, read_sm2};
 use super::token::{Token, key_name};
 use super::uri::{ObjectType, Uri};
 use crate::hsm::Error;
@@ -40,6 +41,7 @@ pub(super) struct Inner {
     schemes: Vec<Scheme>,
     encoding: Encoding,
     pub(super) public: PublicKey,
+    certificate: Certificate,
     /// One session, used by one thread at a time.
     session: Mutex<KeySession>,
 }
@@ -68,7 +70,8 @@ impl TokenKey {
     /// Opens the private key that `uri` describes, and tries it out.
     ///
     /// `certificate` is the DER of the certificate that the key will serve; without one, the
-    /// token's own public key takes its place. A random digest is signed with each mechanism that
+    /// token's own public key takes its place, or that of the certificates with the key's CKA_ID in
+    /// the token (see [`TokenKey::certificate`]). A random digest is signed with each mechanism that
     /// the key will use, and verified in software; from that it is learned whether the token writes
     /// r || s or DER.
     ///
@@ -76,6 +79,14 @@ impl TokenKey {
     /// [`Error`] names the call, the token, the key or the mechanism that is at fault. A wrong PIN
     /// is reported and never tried again.
     pub fn open(uri: &Uri, certificate: Option<&[u8]>) -> Result<Self, Error> {
+        Self::open_with(uri, certificate, &Options::default())
+    }
+
+    pub(super) fn open_with(
+        uri: &Uri,
+        certificate: Option<&[u8]>,
+        options: &Options,
+    ) -> Result<Self, Error> {
         if uri
             .object_type()
             .is_some_and(|kind| kind != ObjectType::PrivateKey)
@@ -84,25 +95,33 @@ impl TokenKey {
                 advice: "`type` must be `private`, or absent",
             });
         }
-        let certificate = certificate.map(PublicKey::from_certificate).transpose()?;
         let path = uri.module_path().ok_or(Error::Incomplete {
             advice: "the module is not named: add module-path=/path/to/module.so",
         })?;
-        let token = Token::find(Module::load(path, uri)?, uri)?;
+        let module = Module::load(path, uri, options)?;
+        module.warn_of_ha_members();
+        let vendor = module.vendor();
+        Self::open_in(module, uri, certificate, options).map_err(|error| error.of(vendor))
+    }
+
+    fn open_in(
+        module: Module,
+        uri: &Uri,
+        certificate: Option<&[u8]>,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let token = Token::find(module, uri)?;
         let session = token.open_session()?;
-        token.login(&session, uri)?;
+        token.login(&session, uri, options)?;
 
         let template = template(uri);
         let key = token.find_key(&session, &template)?;
         let name = key_name(&session, key);
-        let schemes = schemes(&token, &session, key, &name)?;
-        let Some(kind) = schemes.first().map(|scheme| scheme.kind()) else {
-            return Err(Error::KeyType {
-                key: name,
-                kind: "of a type without any mechanism".into(),
-            });
-        };
-        let public = public_key(&session, key, kind, &name, certificate)?;
+        let Probed {
+            schemes,
+            public,
+            certificate,
+        } = probe(&token, &session, key, &name, certificate)?;
         let session = Mutex::new(KeySession::new(session, key));
         let encoding = Encoding::Raw;
         let mut inner = Inner {
@@ -112,6 +131,7 @@ impl TokenKey {
             schemes,
             encoding,
             public,
+            certificate,
             session,
         };
         inner.try_out()?;
@@ -126,6 +146,17 @@ impl TokenKey {
     /// The public key as SubjectPublicKeyInfo in DER (RFC 5280, 4.1.2.7).
     pub fn public_key_info(&self) -> &[u8] {
         &self.0.public.spki
+    }
+
+    /// The key's certificate in DER: the one that it was opened with, or else the one in the token
+    /// with the key's CKA_ID that is for this key (CKC_X_509).
+    ///
+    /// # Errors
+    /// [`Error::Certificates`] where the token has several of them, [`Error::CertificateMismatch`]
+    /// and [`Error::Certificate`] where those with the key's CKA_ID are for other keys or cannot be
+    /// read.
+    pub fn certificate(&self) -> Result<Option<&[u8]>, Error> {
+        self.0.certificate.get(&self.0.name, self.kind())
     }
 
     /// The label of the token that holds the key.
@@ -200,9 +231,10 @@ impl Inner {
         digest: &[u8],
     ) -> Result<Vec<u8>, Error> {
         let KeySession { session, key, .. } = current;
-        let (mechanism, input) = (scheme.mechanism()?, scheme.input(digest));
+        let (number, parameters) = (scheme.mechanism_number(), scheme.parameters());
         let raw = &self.token.module.raw;
-        Ok(raw.sign(session, &mechanism, *key, &input)?)
+        let answer = raw.sign(session, number, parameters, *key, &scheme.input(digest));
+        answer.map_err(|error| Error::from(error).of(self.token.module.vendor()))
     }
 
     /// The key is looked up anew, and may have been replaced under its name: it must prove first
@@ -252,7 +284,7 @@ impl Inner {
             .map_err(|_| Error::Random)?;
         let answer = ask(&digest)?;
         let mut error = format_error(scheme, &answer);
-        for encoding in [Encoding::Raw, Encoding::Der] {
+        for encoding in scheme.encodings().iter().copied() {
             match scheme.read(&answer, encoding, &self.public) {
                 Some(signature) if scheme.verifies(&self.public, &digest, &signature) => {
                     return Ok(encoding);
@@ -279,103 +311,6 @@ pub(super) fn template(uri: &Uri) -> Vec<Attribute> {
         .chain(label)
         .chain(id)
         .collect()
-}
-
-/// How this key can sign in this token; never empty.
-pub(super) fn schemes(
-    token: &Token,
-    session: &Session,
-    key: ObjectHandle,
-    name: &str,
-) -> Result<Vec<Scheme>, Error> {
-    let refused = |kind: String| Error::KeyType {
-        key: name.into(),
-        kind,
-    };
-    let attributes = session.get_attributes(key, &[AttributeType::KeyType])?;
-    let Some(Attribute::KeyType(key_type)) = attributes.first() else {
-        return Err(Error::answer("the key has no CKA_KEY_TYPE"));
-    };
-    let profile = token
-        .module
-        .profile
-        .filter(|profile| profile.key_type == **key_type);
-    let scheme = match (*key_type, profile) {
-        (_, Some(profile)) => Scheme::Sm2(profile),
-        (KeyType::RSA, _) => return rsa_schemes(token),
-        (KeyType::EC, _) => match ec_curve(session, key)? {
-            Some(SECP256R1) => Scheme::EcdsaP256,
-            Some(SECP384R1) => Scheme::EcdsaP384,
-            Some(sm2::CURVE_OID) => return Err(Error::EcdsaOnSm2Curve { key: name.into() }),
-            Some(curve) => return Err(refused(format!("CKK_EC on the curve {curve}"))),
-            None => return Err(refused("CKK_EC on a curve without a name".into())),
-        },
-        (other, _) => {
-            let kind = format!(
-                "of the type {:#x}, which is not known of this vendor",
-                *other
-            );
-            return Err(refused(kind));
-        }
-    };
-    token.require_mechanism(scheme.mechanism_number(), scheme.mechanism_name())?;
-    Ok(vec![scheme])
-}
-
-/// PSS first, and PKCS#1 v1.5 for TLS 1.2; a token may lack the one or the other.
-fn rsa_schemes(token: &Token) -> Result<Vec<Scheme>, Error> {
-    const HASHES: [Hash; 3] = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
-    let mut schemes = Vec::new();
-    for family in [HASHES.map(Scheme::RsaPss), HASHES.map(Scheme::RsaPkcs1)] {
-        if token.has_mechanism(family[0].mechanism_number())? {
-            schemes.extend(family);
-        }
-    }
-    if schemes.is_empty() {
-        let best = Scheme::RsaPss(Hash::Sha256);
-        token.require_mechanism(best.mechanism_number(), best.mechanism_name())?;
-    }
-    Ok(schemes)
-}
-
-/// The curve of CKA_EC_PARAMS, if it is given by name.
-fn ec_curve(session: &Session, key: ObjectHandle) -> Result<Option<ObjectIdentifier>, Error> {
-    let attributes = session.get_attributes(key, &[AttributeType::EcParams])?;
-    let Some(Attribute::EcParams(parameters)) = attributes.first() else {
-        return Ok(None);
-    };
-    Ok(ObjectIdentifier::from_der(parameters).ok())
-}
-
-/// The certificate's key, or else the token's; both must be the same where both are known.
-fn public_key(
-    session: &Session,
-    key: ObjectHandle,
-    kind: KeyKind,
-    name: &str,
-    certificate: Option<PublicKey>,
-) -> Result<PublicKey, Error> {
-    let Some(certificate) = certificate else {
-        let public = PublicKey::from_token(session, key, kind)?;
-        return public.ok_or_else(|| Error::NoPublicKey { key: name.into() });
-    };
-    let same = certificate.kind() == kind
-        && match PublicKey::from_token(session, key, kind) {
-            Ok(public) => public.is_none_or(|public| public.key == certificate.key),
-            // The first signature decides, as where the token shows nothing.
-            Err(error) => {
-                tracing::warn!(key = name, %error, "the token's public key cannot be read");
-                true
-            }
-        };
-    match same {
-        true => Ok(certificate),
-        false => Err(Error::CertificateMismatch {
-            key: name.into(),
-            key_kind: kind,
-            certificate_kind: certificate.kind(),
-        }),
-    }
 }
 
 fn format_error(scheme: Scheme, answer: &[u8]) -> Error {

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Info, Pkcs11};
 use cryptoki::error::{Error as CryptokiError, RvError};
 
-use super::profile::Profile;
+use super::options::Options;
+use super::profile::{Profile, lacks_ha_only};
 use super::raw::Raw;
 use super::uri::{LibraryVersion, Uri, same};
 use crate::hsm::Error;
+use crate::hsm::ckr::Vendor;
 
 /// A loaded and initialized module.
 #[derive(Clone, Debug)]
@@ -32,7 +34,7 @@ static LOADED: Mutex<BTreeMap<PathBuf, Library>> = Mutex::new(BTreeMap::new());
 
 impl Module {
     /// Loads the module, or takes the one that is loaded, if it is the one that `uri` describes.
-    pub(super) fn load(path: &Path, uri: &Uri) -> Result<Self, Error> {
+    pub(super) fn load(path: &Path, uri: &Uri, options: &Options) -> Result<Self, Error> {
         let Library { pkcs11, raw } = Library::load(path)?;
         let info = pkcs11.get_library_info()?;
         if !matches(&info, uri) {
@@ -41,12 +43,37 @@ impl Module {
                 found: described(&info),
             });
         }
-        let profile = Profile::of(&info);
+        let detected = || Profile::detect(info.manufacturer_id(), info.library_description());
+        let profile = options.profile_for(uri).or_else(detected);
         Ok(Self {
             pkcs11,
             raw,
             profile,
         })
+    }
+
+    /// Whose return codes the module has.
+    pub(super) fn vendor(&self) -> Vendor {
+        self.profile.map_or(Vendor::Unknown, |p| p.vendor())
+    }
+
+    /// Warns where slots say that a Luna client has an HA group without HAonly.
+    pub(super) fn warn_of_ha_members(&self) {
+        if self.vendor() != Vendor::Luna {
+            return;
+        }
+        let slots = self.pkcs11.get_all_slots().unwrap_or_default();
+        let info = |slot| self.pkcs11.get_slot_info(slot).ok();
+        let descriptions: Vec<String> = slots
+            .into_iter()
+            .filter_map(|slot| Some(info(slot)?.slot_description().to_owned()))
+            .collect();
+        if lacks_ha_only(&descriptions) {
+            tracing::warn!(
+                "an HA group and partitions are visible as slots: if they are its members, turn \
+                 HAonly on (lunacm: hagroup haonly -enable), or slots renumber when a member fails"
+            );
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pin::PinSource;
+use super::profile::{Profile, User};
+use super::uri::Uri;
 use crate::hsm::Audit;
 
 /// How a pool of sessions uses its token. The default suits a Luna partition.
@@ -13,6 +16,9 @@ pub struct Options {
     pub(super) deadline: Duration,
     pub(super) eager: bool,
     pub(super) audit: Option<Arc<dyn Audit>>,
+    profile: Option<Profile>,
+    user: Option<User>,
+    pin: Option<Arc<PinSource>>,
 }
 
 impl Options {
@@ -45,6 +51,40 @@ impl Options {
         self.audit = Some(audit);
         self
     }
+
+    /// The vendor's numbers, whatever the URI and the module say.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// Who logs in, whatever the URI says: [`User::User`] unless told.
+    #[must_use]
+    pub fn user(mut self, user: User) -> Self {
+        self.user = Some(user);
+        self
+    }
+
+    /// Where the PIN comes from, whatever the URI says.
+    #[must_use]
+    pub fn pin(mut self, source: PinSource) -> Self {
+        self.pin = Some(Arc::new(source));
+        self
+    }
+
+    pub(super) fn user_for(&self, uri: &Uri) -> User {
+        self.user.or(uri.user()).unwrap_or_default()
+    }
+
+    pub(super) fn pin_for<'a>(&'a self, uri: &'a Uri) -> Option<&'a PinSource> {
+        self.pin.as_deref().or(uri.pin())
+    }
+
+    /// The profile that was given by name; without one, the module's own counts.
+    pub(super) fn profile_for(&self, uri: &Uri) -> Option<Profile> {
+        self.profile.or(uri.profile())
+    }
 }
 
 impl Default for Options {
@@ -54,6 +94,9 @@ impl Default for Options {
             deadline: Duration::from_secs(10),
             eager: false,
             audit: None,
+            profile: None,
+            user: None,
+            pin: None,
         }
     }
 }
@@ -64,6 +107,44 @@ impl fmt::Debug for Options {
             .field("max_sessions", &self.max_sessions)
             .field("deadline", &self.deadline)
             .field("eager", &self.eager)
+            .field("profile", &self.profile)
+            .field("user", &self.user)
+            .field("pin", &self.pin)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::secret::SecretBytes;
+
+    #[test]
+    fn what_a_program_says_wins_over_the_uri() {
+        let uri: Uri = "pkcs11:?x-profile=tass&x-user=crypto-user&pin-source=/pin"
+            .parse()
+            .unwrap();
+        let options = Options::default();
+        assert_eq!(options.profile_for(&uri), Some(Profile::TASS));
+        assert_eq!(options.user_for(&uri), User::CryptoUser);
+        assert!(matches!(options.pin_for(&uri), Some(PinSource::File(_))));
+
+        let ours = Profile::new("ours", 1, 2);
+        let options = options
+            .profile(ours)
+            .user(User::Vendor(3))
+            .pin(PinSource::Value(SecretBytes::copy_of(b"hunter2")));
+        assert_eq!(options.profile_for(&uri), Some(ours));
+        assert_eq!(options.user_for(&uri), User::Vendor(3));
+        assert!(matches!(options.pin_for(&uri), Some(PinSource::Value(_))));
+        assert!(!format!("{options:?}{options:#?}").contains("hunter2"));
+
+        let nothing: Uri = "pkcs11:".parse().unwrap();
+        let options = Options::default();
+        assert_eq!(options.profile_for(&nothing), None);
+        assert_eq!(options.user_for(&nothing), User::User);
+        assert!(options.pin_for(&nothing).is_none());
     }
 }

@@ -2,18 +2,18 @@
 
 use std::fmt;
 
-use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
-use cryptoki::session::Session;
-use der::asn1::{Any, BitString, ObjectIdentifier, OctetStringRef, UintRef};
+use cryptoki::object::{Attribute, ObjectClass};
+use cryptoki_sys::{CKA_EC_POINT, CKA_ID, CKA_LABEL, CKA_MODULUS, CKA_PUBLIC_EXPONENT};
+use der::asn1::{AnyRef, BitStringRef, ObjectIdentifier, OctetStringRef, UintRef};
 use der::{Decode, Encode, Sequence};
 use rsa::RsaPublicKey;
 use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::traits::PublicKeyParts;
-use spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
-use x509_cert::Certificate;
+use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 
+use super::object::{MAX_MODULUS, MAX_NAME, Object};
 use crate::hsm::Error;
-use crate::sm2;
+use crate::{pki, sm2};
 
 const EC_PUBLIC_KEY: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -47,13 +47,13 @@ impl fmt::Display for KeyKind {
 }
 
 /// A public key with its SubjectPublicKeyInfo.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct PublicKey {
     pub(super) key: Key,
     pub(super) spki: Vec<u8>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Key {
     Sm2(sm2::PublicKey),
     P256(p256::ecdsa::VerifyingKey),
@@ -63,46 +63,38 @@ pub(super) enum Key {
 
 impl PublicKey {
     pub(super) fn from_certificate(certificate: &[u8]) -> Result<Self, Error> {
-        let certificate = Certificate::from_der(certificate).map_err(refused)?;
-        Self::from_spki(certificate.tbs_certificate().subject_public_key_info())
+        Self::from_spki(&pki::subject_public_key_info(certificate).map_err(refused)?)
     }
 
     /// What the token shows of the key's public half: the public object with the same identifier or
-    /// label, or what the private object itself carries. `None` if neither is there.
-    pub(super) fn from_token(
-        session: &Session,
-        private: ObjectHandle,
-        kind: KeyKind,
-    ) -> Result<Option<Self>, Error> {
-        for object in public_objects(session, private)?
-            .into_iter()
-            .chain([private])
-        {
-            let algorithm = |oid, parameters: Any| AlgorithmIdentifierOwned {
-                oid,
-                parameters: Some(parameters),
-            };
-            let ec = |curve: ObjectIdentifier| {
-                Any::encode_from(&curve).map(|curve| algorithm(EC_PUBLIC_KEY, curve))
-            };
-            let (algorithm, bits) = match kind {
-                KeyKind::Rsa => (
-                    Ok(algorithm(RSA_ENCRYPTION, Any::null())),
-                    rsa_public_key(session, object)?,
+    /// label, or what the private object itself carries, as on Luna. `None` if neither is there.
+    pub(super) fn from_token(private: Object<'_>, kind: KeyKind) -> Result<Option<Self>, Error> {
+        for object in public_objects(private)?.into_iter().chain([private]) {
+            let (oid, parameters, bits) = match kind {
+                KeyKind::Rsa => (RSA_ENCRYPTION, AnyRef::NULL, rsa_public_key(object)?),
+                KeyKind::Sm2 => (
+                    EC_PUBLIC_KEY,
+                    AnyRef::from(&sm2::CURVE_OID),
+                    ec_point(object, 65)?,
                 ),
-                KeyKind::Sm2 => (ec(sm2::CURVE_OID), ec_point(session, object, 65)?),
-                KeyKind::EcdsaP256 => (ec(SECP256R1), ec_point(session, object, 65)?),
-                KeyKind::EcdsaP384 => (ec(SECP384R1), ec_point(session, object, 97)?),
+                KeyKind::EcdsaP256 => (
+                    EC_PUBLIC_KEY,
+                    AnyRef::from(&SECP256R1),
+                    ec_point(object, 65)?,
+                ),
+                KeyKind::EcdsaP384 => (
+                    EC_PUBLIC_KEY,
+                    AnyRef::from(&SECP384R1),
+                    ec_point(object, 97)?,
+                ),
             };
-            if let Some(bits) = bits {
-                let subject_public_key = BitString::from_bytes(&bits).map_err(refused)?;
-                let algorithm = algorithm.map_err(refused)?;
-                return Self::from_spki(&SubjectPublicKeyInfoOwned {
-                    algorithm,
-                    subject_public_key,
-                })
-                .map(Some);
-            }
+            let Some(bits) = bits else { continue };
+            let parameters = Some(parameters);
+            return Self::from_spki(&SubjectPublicKeyInfoRef {
+                algorithm: AlgorithmIdentifierRef { oid, parameters },
+                subject_public_key: BitStringRef::from_bytes(&bits).map_err(refused)?,
+            })
+            .map(Some);
         }
         Ok(None)
     }
@@ -116,7 +108,7 @@ impl PublicKey {
         }
     }
 
-    fn from_spki(info: &SubjectPublicKeyInfoOwned) -> Result<Self, Error> {
+    fn from_spki(info: &SubjectPublicKeyInfoRef<'_>) -> Result<Self, Error> {
         let spki = info.to_der().map_err(refused)?;
         let bits = info
             .subject_public_key
@@ -163,34 +155,30 @@ fn rsa_key(bits: &[u8]) -> Result<RsaPublicKey, Error> {
 
 /// Public objects that belong to a private key: by identifier, or by label if it has none. During
 /// a rotation two keys have one label.
-fn public_objects(session: &Session, private: ObjectHandle) -> Result<Vec<ObjectHandle>, Error> {
-    let names = session.get_attributes(private, &[AttributeType::Id, AttributeType::Label])?;
-    let by_id = |name: &Attribute| matches!(name, Attribute::Id(id) if !id.is_empty());
-    let by_label = |name: &Attribute| matches!(name, Attribute::Label(label) if !label.is_empty());
-    let name = names
-        .iter()
-        .find(|name| by_id(name))
-        .or_else(|| names.iter().find(|name| by_label(name)));
-    let Some(name) = name else {
+fn public_objects(private: Object<'_>) -> Result<Vec<Object<'_>>, Error> {
+    let name = |kind| -> Result<Option<Vec<u8>>, Error> {
+        let name = private.attribute(kind, MAX_NAME)?;
+        Ok(name.filter(|name| !name.is_empty()))
+    };
+    let class = Attribute::Class(ObjectClass::PUBLIC_KEY);
+    if let Some(id) = name(CKA_ID)? {
+        return private.find(&[class, Attribute::Id(id)]);
+    }
+    let Some(label) = name(CKA_LABEL)? else {
         return Ok(Vec::new());
     };
-    let found = session.find_objects(&[Attribute::Class(ObjectClass::PUBLIC_KEY), name.clone()])?;
+    let found = private.find(&[class, Attribute::Label(label)])?;
     // Several of one label may each be of another key.
-    match found.len() > 1 && by_label(name) {
-        true => Ok(Vec::new()),
-        false => Ok(found),
+    match found.len() {
+        1 => Ok(found),
+        _ => Ok(Vec::new()),
     }
 }
 
 /// The point in CKA_EC_POINT, of `length` bytes.
-fn ec_point(
-    session: &Session,
-    object: ObjectHandle,
-    length: usize,
-) -> Result<Option<Vec<u8>>, Error> {
-    let values = session.get_attributes(object, &[AttributeType::EcPoint])?;
-    match values.first() {
-        Some(Attribute::EcPoint(value)) if !value.is_empty() => point(value, length).map(Some),
+fn ec_point(object: Object<'_>, length: usize) -> Result<Option<Vec<u8>>, Error> {
+    match object.attribute(CKA_EC_POINT, MAX_NAME)? {
+        Some(value) if !value.is_empty() => point(&value, length).map(Some),
         _ => Ok(None),
     }
 }
@@ -215,20 +203,16 @@ struct RsaPublicKeyInfo<'a> {
     public_exponent: UintRef<'a>,
 }
 
-fn rsa_public_key(session: &Session, object: ObjectHandle) -> Result<Option<Vec<u8>>, Error> {
-    let wanted = [AttributeType::Modulus, AttributeType::PublicExponent];
-    let values = session.get_attributes(object, &wanted)?;
-    let [
-        Attribute::Modulus(modulus),
-        Attribute::PublicExponent(exponent),
-    ] = &values[..]
-    else {
+fn rsa_public_key(object: Object<'_>) -> Result<Option<Vec<u8>>, Error> {
+    let modulus = object.attribute(CKA_MODULUS, MAX_MODULUS)?;
+    let exponent = object.attribute(CKA_PUBLIC_EXPONENT, MAX_MODULUS)?;
+    let (Some(modulus), Some(exponent)) = (modulus, exponent) else {
         return Ok(None);
     };
     let encode = || {
         RsaPublicKeyInfo {
-            modulus: UintRef::new(modulus)?,
-            public_exponent: UintRef::new(exponent)?,
+            modulus: UintRef::new(&modulus)?,
+            public_exponent: UintRef::new(&exponent)?,
         }
         .to_der()
     };

@@ -1,17 +1,16 @@
 //! Signature schemes: what goes to the token, what may come back, and whether it verifies.
 
-use cryptoki::mechanism::rsa::{PkcsMgfType, PkcsPssParams};
-use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
-use cryptoki::mechanism::{Mechanism, MechanismType};
-use cryptoki_sys::CK_MECHANISM_TYPE;
+use cryptoki_sys::{
+    CK_MECHANISM_TYPE, CK_RSA_PKCS_PSS_PARAMS, CKG_MGF1_SHA256, CKG_MGF1_SHA384, CKG_MGF1_SHA512,
+    CKM_ECDSA, CKM_RSA_PKCS, CKM_RSA_PKCS_PSS, CKM_SHA256, CKM_SHA384, CKM_SHA512,
+};
 use rsa::traits::PublicKeyParts;
 use rsa::{Pkcs1v15Sign, Pss};
 use sha2::{Sha256, Sha384, Sha512};
 use signature::hazmat::PrehashVerifier;
 
-use super::profile::Profile;
+use super::profile::{Profile, SignatureEncoding};
 use super::public::{Key, KeyKind, PublicKey};
-use crate::hsm::Error;
 use crate::sm2;
 
 /// How a key signs a digest.
@@ -54,33 +53,41 @@ impl Scheme {
     /// The mechanism's number.
     pub(super) fn mechanism_number(self) -> CK_MECHANISM_TYPE {
         match self {
-            Self::Sm2(profile) => profile.sign,
-            Self::EcdsaP256 | Self::EcdsaP384 => *MechanismType::ECDSA,
-            Self::RsaPss(_) => *MechanismType::RSA_PKCS_PSS,
-            Self::RsaPkcs1(_) => *MechanismType::RSA_PKCS,
+            Self::Sm2(profile) => profile.mechanism(),
+            Self::EcdsaP256 | Self::EcdsaP384 => CKM_ECDSA,
+            Self::RsaPss(_) => CKM_RSA_PKCS_PSS,
+            Self::RsaPkcs1(_) => CKM_RSA_PKCS,
         }
     }
 
     /// The mechanism's name.
     pub(super) fn mechanism_name(self) -> &'static str {
         match self {
-            Self::Sm2(profile) => profile.sign_name,
+            Self::Sm2(profile) => profile.mechanism_name(),
             Self::EcdsaP256 | Self::EcdsaP384 => "CKM_ECDSA",
             Self::RsaPss(_) => "CKM_RSA_PKCS_PSS",
             Self::RsaPkcs1(_) => "CKM_RSA_PKCS",
         }
     }
 
-    pub(super) fn mechanism(self) -> Result<Mechanism<'static>, Error> {
-        Ok(match self {
-            Self::Sm2(profile) => {
-                let kind = MechanismType::new_vendor_defined(profile.sign)?;
-                Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(kind, None))
-            }
-            Self::EcdsaP256 | Self::EcdsaP384 => Mechanism::Ecdsa,
-            Self::RsaPss(hash) => Mechanism::RsaPkcsPss(hash.pss_parameters()),
-            Self::RsaPkcs1(_) => Mechanism::RsaPkcs,
-        })
+    /// The mechanism's parameters.
+    pub(super) fn parameters(self) -> Option<CK_RSA_PKCS_PSS_PARAMS> {
+        match self {
+            Self::RsaPss(hash) => Some(hash.pss_parameters()),
+            _ => None,
+        }
+    }
+
+    /// The encodings in which the token may answer.
+    pub(super) fn encodings(self) -> &'static [Encoding] {
+        let Self::Sm2(profile) = self else {
+            return &[Encoding::Raw, Encoding::Der];
+        };
+        match profile.encoding() {
+            SignatureEncoding::Raw => &[Encoding::Raw],
+            SignatureEncoding::Der => &[Encoding::Der],
+            SignatureEncoding::Learned => &[Encoding::Raw, Encoding::Der],
+        }
     }
 
     /// Length of the digest in bytes.
@@ -182,16 +189,16 @@ impl Hash {
     }
 
     /// The salt is as long as the digest (RFC 8446, 4.2.3).
-    fn pss_parameters(self) -> PkcsPssParams {
-        let (hash_alg, mgf, length) = match self {
-            Self::Sha256 => (MechanismType::SHA256, PkcsMgfType::MGF1_SHA256, 32),
-            Self::Sha384 => (MechanismType::SHA384, PkcsMgfType::MGF1_SHA384, 48),
-            Self::Sha512 => (MechanismType::SHA512, PkcsMgfType::MGF1_SHA512, 64),
+    fn pss_parameters(self) -> CK_RSA_PKCS_PSS_PARAMS {
+        let (hash, mask, salt) = match self {
+            Self::Sha256 => (CKM_SHA256, CKG_MGF1_SHA256, 32),
+            Self::Sha384 => (CKM_SHA384, CKG_MGF1_SHA384, 48),
+            Self::Sha512 => (CKM_SHA512, CKG_MGF1_SHA512, 64),
         };
-        PkcsPssParams {
-            hash_alg,
-            mgf,
-            s_len: length.into(),
+        CK_RSA_PKCS_PSS_PARAMS {
+            hashAlg: hash,
+            mgf: mask,
+            sLen: salt,
         }
     }
 

@@ -2,11 +2,12 @@
 
 use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
-use cryptoki::session::{Session, UserType};
+use cryptoki::session::Session;
 use cryptoki::slot::{Slot, TokenInfo};
-use cryptoki_sys::CK_MECHANISM_TYPE;
+use cryptoki_sys::{CK_MECHANISM_INFO, CK_MECHANISM_TYPE};
 
 use super::module::Module;
+use super::options::Options;
 use super::pin;
 use super::uri::{Uri, same};
 use crate::hsm::Error;
@@ -96,13 +97,19 @@ impl Token {
     /// Logs the user in, once: a wrong PIN is never tried again, since tries are counted.
     ///
     /// The login is the whole application's, and lasts as long as it has a session with the token.
-    pub(super) fn login(&self, session: &Session, uri: &Uri) -> Result<(), Error> {
+    pub(super) fn login(
+        &self,
+        session: &Session,
+        uri: &Uri,
+        options: &Options,
+    ) -> Result<(), Error> {
         if !self.login_required {
             return Ok(());
         }
-        let result = match uri.pin() {
-            Some(source) => session.login_with_raw(UserType::User, &pin::read(source)?),
-            None if self.protected_path => session.login(UserType::User, None),
+        let user = options.user_for(uri).into();
+        let result = match options.pin_for(uri) {
+            Some(source) => session.login_with_raw(user, &pin::read(source)?),
+            None if self.protected_path => session.login(user, None),
             None => {
                 return Err(Error::Incomplete {
                     advice: "the token requires a login: add pin-source=file:/path",
@@ -132,6 +139,13 @@ impl Token {
 
     pub(super) fn has_mechanism(&self, number: CK_MECHANISM_TYPE) -> Result<bool, Error> {
         Ok(self.module.raw.mechanisms(self.slot)?.contains(&number))
+    }
+
+    pub(super) fn mechanism_info(
+        &self,
+        number: CK_MECHANISM_TYPE,
+    ) -> Result<CK_MECHANISM_INFO, CryptokiError> {
+        self.module.raw.mechanism_info(self.slot, number)
     }
 
     /// The one private key with these attributes.
@@ -177,7 +191,7 @@ fn names(attributes: &[Attribute]) -> Vec<String> {
     attributes.iter().filter_map(name).collect()
 }
 
-fn matches(info: &TokenInfo, uri: &Uri) -> bool {
+pub(super) fn matches(info: &TokenInfo, uri: &Uri) -> bool {
     same(uri.token(), info.label())
         && same(uri.serial(), info.serial_number())
         && same(uri.manufacturer(), info.manufacturer_id())

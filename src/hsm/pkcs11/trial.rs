@@ -54,15 +54,16 @@ impl Trial<'_> {
 
     /// Signs a digest. After an error the session may be left with an active operation.
     pub(super) fn sign(&self, scheme: Scheme, digest: &[u8]) -> Result<Signed, Error> {
-        let (mechanism, input) = (scheme.mechanism()?, scheme.input(digest));
+        let (mechanism, parameters) = (scheme.mechanism_number(), scheme.parameters());
+        let input = scheme.input(digest);
         let raw = &self.token.module.raw;
         let begin = Instant::now();
-        let answer = raw.sign(self.session, &mechanism, self.key, &input)?;
+        let answer = raw.sign(self.session, mechanism, parameters, self.key, &input)?;
         let duration = begin.elapsed();
 
         let mut is_signature = false;
-        for encoding in [Encoding::Raw, Encoding::Der] {
-            let Some(signature) = scheme.read(&answer, encoding, self.public) else {
+        for encoding in scheme.encodings() {
+            let Some(signature) = scheme.read(&answer, *encoding, self.public) else {
                 continue;
             };
             is_signature = true;
@@ -70,7 +71,7 @@ impl Trial<'_> {
                 return Ok(Signed {
                     scheme,
                     signature,
-                    encoding,
+                    encoding: *encoding,
                     duration,
                 });
             }

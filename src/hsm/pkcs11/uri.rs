@@ -5,6 +5,8 @@ use std::str::FromStr;
 
 use zeroize::Zeroizing;
 
+use super::pin::PinSource;
+use super::profile::{Profile, User};
 use super::uri_error::UriError;
 use crate::secret::SecretBytes;
 
@@ -40,6 +42,8 @@ pub struct Uri {
     module_path: Option<PathBuf>,
     module_name: Option<String>,
     pin: Option<PinSource>,
+    profile: Option<Profile>,
+    user: Option<User>,
 }
 
 /// The `type` attribute: the class of an object.
@@ -65,16 +69,6 @@ pub struct LibraryVersion {
     pub major: u8,
     /// The number after the dot; 0 in a URI without one.
     pub minor: u8,
-}
-
-/// Where the user's PIN comes from.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum PinSource {
-    /// `pin-source=file:/path`: the only line of a file, of at most 1024 bytes.
-    File(PathBuf),
-    /// `pin-value=...`: the URI itself. Others may see it where URIs are kept; prefer a file.
-    Value(SecretBytes),
 }
 
 impl Uri {
@@ -142,6 +136,18 @@ impl Uri {
     /// Where the PIN is (`pin-source` or `pin-value`).
     pub fn pin(&self) -> Option<&PinSource> {
         self.pin.as_ref()
+    }
+
+    /// The vendor's numbers (`x-profile=luna`, `sansec`, `tass` or `ibm-ep11`), a vendor attribute
+    /// of RFC 7512, 2.4.
+    pub fn profile(&self) -> Option<Profile> {
+        self.profile
+    }
+
+    /// Who logs in (`x-user=user`, `crypto-user` or a number such as `0x80000003`), a vendor
+    /// attribute too.
+    pub fn user(&self) -> Option<User> {
+        self.user
     }
 }
 
@@ -254,13 +260,28 @@ impl Uri {
                 attribute.text(QUERY, MAX_URI_LEN)?,
             ),
             "pin-source" => set(
-                &mut pin.file,
+                &mut pin.source,
                 name,
-                pin_file(&attribute.text(QUERY, MAX_URI_LEN)?)?,
+                pin_source(&attribute.text(QUERY, MAX_URI_LEN)?)?,
             ),
             "pin-value" => {
                 let value = attribute.bytes(QUERY)?;
                 set(&mut pin.value, name, SecretBytes::copy_of(&value))
+            }
+            "x-profile" => {
+                let profile = Profile::by_name(&attribute.text(QUERY, MAX_URI_LEN)?);
+                set(
+                    &mut self.profile,
+                    name,
+                    profile.ok_or(UriError::UnknownProfile)?,
+                )
+            }
+            "x-user" => {
+                let user = user(&attribute.text(QUERY, MAX_URI_LEN)?);
+                let user = user.ok_or_else(|| UriError::InvalidValue {
+                    attribute: name.into(),
+                })?;
+                set(&mut self.user, name, user)
             }
             // RFC 7512 2.4 has these ignored. What looks like one may be the rest of a PIN with a
             // bare `&`, so nothing keeps or shows it.
@@ -272,15 +293,15 @@ impl Uri {
 /// The two places for a PIN, of which a URI may use one (RFC 7512 2.4).
 #[derive(Default)]
 struct PinAttributes {
-    file: Option<PathBuf>,
+    source: Option<PinSource>,
     value: Option<SecretBytes>,
 }
 
 impl PinAttributes {
     fn source(self) -> Result<Option<PinSource>, UriError> {
-        match (self.file, self.value) {
+        match (self.source, self.value) {
             (Some(_), Some(_)) => Err(UriError::TwoPins),
-            (Some(file), None) => Ok(Some(PinSource::File(file))),
+            (Some(source), None) => Ok(Some(source)),
             (None, Some(value)) => Ok(Some(PinSource::Value(value))),
             (None, None) => Ok(None),
         }
@@ -300,21 +321,49 @@ fn library_version(text: &str) -> Option<LibraryVersion> {
     })
 }
 
-/// `file:/path`, `file:///path` or a plain `/path`.
-fn pin_file(source: &str) -> Result<PathBuf, UriError> {
-    if source.starts_with('|') {
-        return Err(UriError::PinCommand);
+fn user(text: &str) -> Option<User> {
+    match text {
+        "user" => Some(User::User),
+        "crypto-user" => Some(User::CryptoUser),
+        _ => {
+            let digits = text.strip_prefix("0x")?;
+            // `from_str_radix` would take a sign.
+            let number = digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            let number = number.then(|| u32::from_str_radix(digits, 16).ok());
+            number.flatten().map(User::Vendor)
+        }
+    }
+}
+
+/// `file:/path`, `file:///path` or a plain `/path`; `|/program argument...` (RFC 7512, 2.4); and,
+/// of our own, `env:NAME`.
+fn pin_source(source: &str) -> Result<PinSource, UriError> {
+    let absolute = |path: &str| match Path::new(path).is_absolute() {
+        true => Ok(PathBuf::from(path)),
+        false => Err(UriError::RelativePath {
+            attribute: "pin-source".into(),
+        }),
+    };
+    if let Some(command) = source.strip_prefix('|') {
+        let mut words = command.split(' ').filter(|word| !word.is_empty());
+        return Ok(PinSource::Command {
+            program: absolute(words.next().unwrap_or_default())?,
+            arguments: words.map(Into::into).collect(),
+        });
+    }
+    if let Some(name) = source.strip_prefix("env:") {
+        return match name.is_empty() || name.contains('=') {
+            true => Err(UriError::InvalidValue {
+                attribute: "pin-source".into(),
+            }),
+            false => Ok(PinSource::Environment(name.into())),
+        };
     }
     let path = match source.strip_prefix("file:") {
         Some(path) => path.strip_prefix("//").unwrap_or(path),
         None => source,
     };
-    match Path::new(path).is_absolute() {
-        true => Ok(path.into()),
-        false => Err(UriError::RelativePath {
-            attribute: "pin-source".into(),
-        }),
-    }
+    Ok(PinSource::File(absolute(path)?))
 }
 
 /// Characters beyond the unreserved ones that may stand for themselves (RFC 7512 2.3,
@@ -366,6 +415,8 @@ fn shown(name: &str) -> String {
         "module-name",
         "pin-source",
         "pin-value",
+        "x-profile",
+        "x-user",
     ];
     if KNOWN.contains(&name) {
         name.into()

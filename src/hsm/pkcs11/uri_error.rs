@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::profile::Profile;
 use super::uri::MAX_URI_LEN;
 
 /// Why a PKCS#11 URI was refused. It names the attribute and never shows a value.
@@ -53,8 +54,8 @@ pub enum UriError {
     },
     /// Both `pin-source` and `pin-value` (RFC 7512 2.4).
     TwoPins,
-    /// A command as `pin-source`, which is not supported.
-    PinCommand,
+    /// An `x-profile` that is none of [`Profile::ALL`].
+    UnknownProfile,
 }
 
 impl fmt::Display for UriError {
@@ -99,11 +100,9 @@ impl fmt::Display for UriError {
                 )
             }
             Self::TwoPins => write!(f, "it has both pin-source and pin-value: keep one"),
-            Self::PinCommand => {
-                write!(
-                    f,
-                    "a command as pin-source is not supported: use pin-source=file:/path"
-                )
+            Self::UnknownProfile => {
+                let names: Vec<_> = Profile::ALL.iter().map(Profile::name).collect();
+                write!(f, "`x-profile` is none of {}", names.join(", "))
             }
         }
     }

@@ -2,40 +2,49 @@
 
 use cryptoki::object::{Attribute, CertificateType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
-use der::{Decode, Encode};
-use x509_cert::Certificate;
 
 use super::super::public::PublicKey;
+use super::super::token::hex;
 use super::super::trial::Trial;
-use super::{Administration, label_and_id, objects};
+use super::{Administration, label_and_id, objects, with_id};
 use crate::hsm::{Action, Error};
+use crate::pki;
+
+/// What becomes of the certificates that a key has when a new one is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OlderCertificates {
+    /// They stay. A program that takes its key's certificate from the token must then be given one.
+    Keep,
+    /// They are deleted, after the new one is there: all with the key's identifier.
+    Delete,
+}
 
 impl Administration {
-    /// Stores a certificate, in DER, beside the private key of the token that it is for, with that
-    /// key's label and identifier, and returns both as text.
-    ///
-    /// Certificates that the key has already stay, for a renewal: delete what is not used any more.
+    /// Stores a certificate, in DER or PEM, beside the private key of the token that it is for, with
+    /// that key's label and identifier, and returns both as text.
     ///
     /// # Errors
-    /// [`Error::Certificate`] if it cannot be read; [`Error::NoKeyForCertificate`] if it is for no
-    /// private key of the token; [`Error::CertificateExists`] if it is there already.
-    pub fn import_certificate(&self, certificate: &[u8]) -> Result<String, Error> {
-        let refused = |error: der::Error| Error::Certificate {
-            reason: error.to_string(),
-        };
+    /// [`Error::Certificate`] and [`Error::Pki`] if it cannot be read;
+    /// [`Error::NoKeyForCertificate`] if it is for no private key of the token;
+    /// [`Error::CertificateExists`] if it is there already.
+    pub fn import_certificate(
+        &self,
+        certificate: &[u8],
+        older: OlderCertificates,
+    ) -> Result<String, Error> {
+        let certificate = &*pki::certificate_der(certificate)?;
         let public = PublicKey::from_certificate(certificate)?;
-        let parsed = Certificate::from_der(certificate).map_err(refused)?;
-        let content = parsed.tbs_certificate();
-        let subject = content.subject();
+        let names = pki::certificate_names(certificate)?;
+        let subject = pki::describe_certificate(certificate)?;
 
         let session = self.token.open_rw_session()?;
         let key = self.key_of(&public)?;
         let key = key.ok_or_else(|| Error::NoKeyForCertificate {
             token: self.token.label.clone(),
-            subject: subject.to_string(),
+            subject: subject.clone(),
         })?;
         let (label, id) = label_and_id(&session, key)?;
-        let name = format!("object={label} id={}", super::hex(&id));
+        let name = format!("object={label} id={}", hex(&id));
         let same = [
             Attribute::Class(ObjectClass::CERTIFICATE),
             Attribute::Value(certificate.into()),
@@ -43,7 +52,7 @@ impl Administration {
         if session.iter_objects(&same)?.next().is_some() {
             return Err(Error::CertificateExists {
                 token: self.token.label.clone(),
-                subject: subject.to_string(),
+                subject,
             });
         }
         let template = [
@@ -52,15 +61,24 @@ impl Administration {
             Attribute::Token(true),
             Attribute::Private(false),
             Attribute::Label(label.into()),
-            Attribute::Id(id),
-            Attribute::Subject(subject.to_der().map_err(refused)?),
-            Attribute::Issuer(content.issuer().to_der().map_err(refused)?),
-            Attribute::SerialNumber(content.serial_number().to_der().map_err(refused)?),
+            Attribute::Id(id.clone()),
+            Attribute::Subject(names.subject),
+            Attribute::Issuer(names.issuer),
+            Attribute::SerialNumber(names.serial_number),
             Attribute::Value(certificate.into()),
         ];
+        let old = match older {
+            OlderCertificates::Keep => Vec::new(),
+            OlderCertificates::Delete => with_id(&session, ObjectClass::CERTIFICATE, &id)?,
+        };
         self.audited(Action::ImportCertificate { object: &name }, || {
             Ok(session.create_object(&template)?)
         })?;
+        for certificate in old {
+            self.audited(Action::Delete { object: &name }, || {
+                Ok(session.destroy_object(certificate)?)
+            })?;
+        }
         Ok(name)
     }
 

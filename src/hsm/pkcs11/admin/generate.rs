@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
-use cryptoki::mechanism::{Mechanism, MechanismType};
+use cryptoki::mechanism::MechanismType;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki_sys::{CK_MECHANISM_TYPE, CK_ULONG};
@@ -87,10 +86,10 @@ impl Administration {
             mechanism: mechanism_name,
         };
         self.audited(action, || {
-            let mechanism = mechanism(spec, number)?;
             let public = public_template(spec, label, &id)?;
             let private = private_template(label, &id);
-            let pair = session.generate_key_pair(&mechanism, &public, &private)?;
+            let raw = &self.token.module.raw;
+            let pair = raw.generate_key_pair(&session, number, &public, &private)?;
             self.accept(&session, pair, spec, &name)
         })?;
         Ok(id)
@@ -118,10 +117,12 @@ impl Administration {
     fn generator(&self, spec: KeySpec) -> Result<(CK_MECHANISM_TYPE, &'static str), Error> {
         Ok(match spec {
             KeySpec::Sm2 => {
-                let profile = self.token.module.profile.ok_or(Error::NoSm2Numbers {
+                let profile = self.token.module.profile;
+                let number = profile.and_then(|profile| profile.key_pair_generation());
+                let unknown = || Error::NoSm2Numbers {
                     token: self.token.label.clone(),
-                })?;
-                (profile.generate, profile.generate_name)
+                };
+                (number.ok_or_else(unknown)?, "CKM_SM2_KEY_PAIR_GEN")
             }
             KeySpec::P256 | KeySpec::P384 => {
                 (*MechanismType::ECC_KEY_PAIR_GEN, "CKM_EC_KEY_PAIR_GEN")
@@ -218,17 +219,6 @@ fn check_protection(session: &Session, private: ObjectHandle, name: &str) -> Res
             rule,
         }),
     }
-}
-
-fn mechanism(spec: KeySpec, number: CK_MECHANISM_TYPE) -> Result<Mechanism<'static>, Error> {
-    Ok(match spec {
-        KeySpec::Sm2 => {
-            let kind = MechanismType::new_vendor_defined(number)?;
-            Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(kind, None))
-        }
-        KeySpec::P256 | KeySpec::P384 => Mechanism::EccKeyPairGen,
-        KeySpec::Rsa2048 | KeySpec::Rsa3072 | KeySpec::Rsa4096 => Mechanism::RsaPkcsKeyPairGen,
-    })
 }
 
 /// The curve stands here alone: Luna refuses it in the private template.

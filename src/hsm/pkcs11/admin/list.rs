@@ -5,7 +5,7 @@ use std::fmt;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
-use super::super::key::schemes;
+use super::super::probe::schemes;
 use super::super::public::KeyKind;
 use super::super::token::{Token, hex, key_name};
 use super::{Administration, label_and_id, objects, with_id};

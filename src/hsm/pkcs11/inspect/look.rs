@@ -3,14 +3,14 @@
 use cryptoki::slot::{Limit, Slot, TokenInfo};
 use cryptoki_sys::{CK_FLAGS, CK_MECHANISM_TYPE, CKF_GENERATE_KEY_PAIR, CKF_SIGN};
 
-use super::super::admin::{KeyInfo, objects};
-use super::super::key::schemes;
+use super::super::admin::{KeyInfo, objects, public_key};
+use super::super::key::template;
 use super::super::module::Module;
 use super::super::options::Options;
+use super::super::probe::schemes;
 use super::super::profile::{Profile, lacks_ha_only};
-use super::super::public::PublicKey;
 use super::super::scheme::{Encoding, Hash, Scheme};
-use super::super::token::{self, Token, key_name, template};
+use super::super::token::{self, Token, key_name};
 use super::super::trial::{Signed, Trial};
 use super::super::uri::Uri;
 use super::mechanisms;
@@ -38,8 +38,10 @@ const SIGNATURES: usize = 5;
 /// [`Error::Call`] where the module cannot be loaded or tells nothing of itself. All else that goes
 /// wrong is in the report.
 pub fn probe(uri: &Uri, options: &Options) -> Result<Report, Error> {
-    let module = Module::load(uri, options)?;
-    let path = uri.module_path().unwrap_or_default();
+    let path = uri.module_path().ok_or(Error::Incomplete {
+        advice: "the module is not named: add module-path=/path/to/module.so",
+    })?;
+    let module = Module::load(path, uri, options)?;
     let info = module.pkcs11.get_library_info()?;
     let slots = module.pkcs11.get_all_slots()?;
     let profile = module.profile;
@@ -133,10 +135,19 @@ impl Look<'_> {
             return report;
         }
         for (bad, finding) in [
-            (info.user_pin_locked(), "the user PIN is locked: the security officer must reset it"),
-            (info.user_pin_to_be_changed(), "the user PIN must be changed before anything works"),
+            (
+                info.user_pin_locked(),
+                "the user PIN is locked: the security officer must reset it",
+            ),
+            (
+                info.user_pin_to_be_changed(),
+                "the user PIN must be changed before anything works",
+            ),
             (!info.user_pin_initialized(), "there is no user PIN yet"),
-            (info.error_state(), "the token is in an error state, after a failed self-test"),
+            (
+                info.error_state(),
+                "the token is in an error state, after a failed self-test",
+            ),
         ] {
             if bad {
                 self.find(info.label(), finding);
@@ -213,8 +224,16 @@ impl Look<'_> {
         let others = [
             ("ECDSA P-256 signatures", Scheme::EcdsaP256, 256),
             ("ECDSA P-384 signatures", Scheme::EcdsaP384, 384),
-            ("RSA signatures with PSS (TLS 1.3)", Scheme::RsaPss(Hash::Sha256), 2048),
-            ("RSA signatures with PKCS#1 (TLS 1.2)", Scheme::RsaPkcs1(Hash::Sha256), 2048),
+            (
+                "RSA signatures with PSS (TLS 1.3)",
+                Scheme::RsaPss(Hash::Sha256),
+                2048,
+            ),
+            (
+                "RSA signatures with PKCS#1 (TLS 1.2)",
+                Scheme::RsaPkcs1(Hash::Sha256),
+                2048,
+            ),
         ];
         for (what, scheme, bits) in others {
             let (name, number) = (scheme.mechanism_name(), scheme.mechanism_number());
@@ -236,7 +255,9 @@ impl Look<'_> {
         let tokens = slots.iter_mut().filter_map(|slot| slot.token.as_mut());
         let mut chosen: Vec<_> = tokens.filter(|token| token.chosen).collect();
         match &mut chosen[..] {
-            [] => self.findings.push("no initialized token is what was asked for".into()),
+            [] => self
+                .findings
+                .push("no initialized token is what was asked for".into()),
             [token] => self.enter(token),
             _ if self.options.pin_for(self.uri).is_some() => self.findings.push(
                 "the PIN was not used, since there are several tokens: name one by its label or \
@@ -260,7 +281,10 @@ impl Look<'_> {
         if self.options.pin_for(self.uri).is_some() {
             let last_try = report.flags.contains(&FINAL_TRY) || report.flags.contains(&LOCKED);
             if last_try {
-                self.find(&report.label, "the PIN was not used, since this is its last try");
+                self.find(
+                    &report.label,
+                    "the PIN was not used, since this is its last try",
+                );
                 return Ok(());
             }
             let login = token.login(&session, self.uri, self.options);
@@ -306,7 +330,7 @@ impl Look<'_> {
         let name = key_name(&session, key);
         let schemes = schemes(token, &session, key, &name)?;
         let kind = schemes.first().map(|scheme| scheme.kind());
-        let public = kind.map(|kind| PublicKey::from_token(&session, key, kind));
+        let public = kind.map(|kind| public_key(token, &session, key, kind));
         let public = public.transpose()?.flatten();
         let public = public.ok_or_else(|| Error::NoPublicKey { key: name.clone() })?;
         let trial = Trial {
@@ -350,7 +374,10 @@ fn flags(info: &TokenInfo) -> Vec<&'static str> {
     let told = [
         (!info.token_initialized(), "not initialized"),
         (info.login_required(), "login required"),
-        (info.protected_authentication_path(), "PIN entered at the device"),
+        (
+            info.protected_authentication_path(),
+            "PIN entered at the device",
+        ),
         (info.user_pin_initialized(), "user PIN set"),
         (info.user_pin_count_low(), "wrong PINs were tried"),
         (info.user_pin_final_try(), FINAL_TRY),

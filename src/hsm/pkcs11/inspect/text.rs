@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use super::super::admin::KeyInfo;
 use super::mechanisms::uses;
 use super::{Ability, KeyReport, MechanismReport, Report, SlotReport, TokenReport};
 
@@ -18,7 +17,11 @@ impl fmt::Display for Report {
         )?;
         match &self.profile {
             Some(profile) => {
-                let how = if profile.detected { "detected" } else { "as told" };
+                let how = if profile.detected {
+                    "detected"
+                } else {
+                    "as told"
+                };
                 writeln!(
                     f,
                     "profile     {} ({how}): CKK_SM2 {:#x}, signatures {:#x}",
@@ -74,7 +77,8 @@ impl fmt::Display for TokenReport {
             f,
             "            sessions open: {}, limit: {}",
             count(self.sessions),
-            self.max_sessions.map_or("none told".into(), |n| n.to_string())
+            self.max_sessions
+                .map_or("none told".into(), |n| n.to_string())
         )?;
         writeln!(f, "mechanisms  {}", self.mechanisms.len())?;
         for mechanism in &self.mechanisms {
