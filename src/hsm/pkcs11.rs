@@ -16,6 +16,7 @@
 //! must have the mechanism, and a first signature must verify in software.
 
 mod admin;
+mod bench;
 mod certificate;
 mod inspect;
 mod key;
@@ -36,6 +37,7 @@ mod uri;
 mod uri_error;
 
 pub use admin::{Administration, Confirmation, KeyInfo, KeySpec, OlderCertificates, SignedRequest};
+pub use bench::{Throughput, bench};
 pub use inspect::{
     Ability, KeyReport, LoginReport, MechanismReport, ModuleReport, ProfileReport, Report,
     SignatureReport, SlotReport, TokenReport, probe,

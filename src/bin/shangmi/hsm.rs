@@ -34,6 +34,8 @@ pub(crate) enum Verb {
     Import(Import),
     /// Delete a private key with its public key.
     Delete(Delete),
+    /// Measure signatures per second against the number of sessions.
+    Bench(Bench),
 }
 
 #[derive(Args)]
@@ -127,6 +129,23 @@ pub(crate) struct Delete {
     with_certificates: bool,
 }
 
+#[derive(Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    token: TokenArguments,
+    #[command(flatten)]
+    key: KeyArguments,
+    /// Numbers of sessions.
+    #[arg(long, value_delimiter = ',', default_value = "1,2,4,8,16", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    sessions: Vec<u16>,
+    /// How long to measure each number of sessions, in seconds.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Write JSON.
+    #[arg(long)]
+    json: bool,
+}
+
 impl Verb {
     pub(crate) fn run(self) -> Result<End, Failure> {
         match self {
@@ -136,6 +155,7 @@ impl Verb {
             Self::Csr(arguments) => arguments.run(),
             Self::Import(arguments) => arguments.run(),
             Self::Delete(arguments) => arguments.run(),
+            Self::Bench(arguments) => arguments.run(),
         }
     }
 }
@@ -253,6 +273,34 @@ impl Delete {
             Ok(token.delete(key, &confirmation)?)
         })?;
         Ok(End::Well(format!("{count} objects deleted\n")))
+    }
+}
+
+impl Bench {
+    fn run(self) -> Result<End, Failure> {
+        let Self {
+            mut token,
+            key,
+            sessions,
+            seconds,
+            json,
+        } = self;
+        let work = u64::try_from(sessions.len()).unwrap_or(u64::MAX);
+        token.timeout = token.timeout.saturating_add(work.saturating_mul(seconds));
+        let measured = in_time(&token, Some(&key), move |uri, options| {
+            let duration = Duration::from_secs(seconds);
+            let measure = |count: u16| pkcs11::bench(uri, options, count.into(), duration);
+            let measured: Result<Vec<_>, _> = sessions.into_iter().map(measure).collect();
+            Ok(measured?)
+        })?;
+        if json {
+            return Ok(End::Well(serde_json::to_string_pretty(&measured)? + "\n"));
+        }
+        let mut text = "sessions  signatures/s\n".to_owned();
+        for one in measured {
+            text += &format!("{:8}  {:12.0}\n", one.sessions, one.per_second());
+        }
+        Ok(End::Well(text))
     }
 }
 

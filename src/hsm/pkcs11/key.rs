@@ -197,13 +197,11 @@ impl sm2::SignDigest for Sm2TokenKey {
 
 impl Inner {
     /// The ways in which the key can sign, the best first.
-    #[cfg(feature = "rustls")]
     pub(super) fn schemes(&self) -> &[Scheme] {
         &self.schemes
     }
 
     /// Signs a digest. The signature is as TLS and X.509 write it.
-    #[cfg(feature = "rustls")]
     pub(super) fn sign(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
         let answer = self.ask(scheme, digest)?;
         scheme

@@ -194,8 +194,7 @@ impl Look<'_> {
             what,
             mechanism: "the vendor's SM2 mechanism".into(),
             obstacle: Some(
-                "the vendor of the module is not known: name it with x-profile, or give a profile"
-                    .into(),
+                "the vendor is not known: name it with x-profile, or give a profile".into(),
             ),
         };
         let mut abilities = Vec::new();
@@ -288,15 +287,14 @@ impl Look<'_> {
                 return Ok(());
             }
             let login = token.login(&session, self.uri, self.options);
-            let failed = login.is_err();
+            let login = login.map_err(|error| error.of(self.module.vendor()));
             report.login = Some(LoginReport {
-                user: format!("{:?}", self.options.user_for(self.uri)),
-                error: login
-                    .err()
-                    .map(|error| error.of(self.module.vendor()).to_string()),
+                user: self.options.user_for(self.uri).to_string(),
+                error: login.as_ref().err().map(without_source),
             });
-            if failed {
-                self.find(&report.label, "the login failed");
+            if let Err(error) = login {
+                let finding = format!("the login failed: {}", without_source(&error));
+                self.find(&report.label, &finding);
                 return Ok(());
             }
         }
@@ -307,7 +305,14 @@ impl Look<'_> {
             // A session of its own: a signature that fails may leave an operation active.
             let signature = self.try_key(&token, key);
             if let Err(error) = &signature {
-                self.find(&report.label, &format!("{}: {error}", info.name()));
+                let (name, error) = (info.name(), error.to_string());
+                self.find(
+                    &report.label,
+                    &match error.contains(&name) {
+                        true => error,
+                        false => format!("{name}: {error}"),
+                    },
+                );
             }
             report.keys.push(KeyReport {
                 key: info,
@@ -315,7 +320,8 @@ impl Look<'_> {
                 signature: signature.ok(),
             });
         }
-        if self.uri.object().or(self.uri.id().map(|_| "")).is_some() && report.keys.is_empty() {
+        let asked = self.uri.object().is_some() || self.uri.id().is_some();
+        if asked && report.keys.is_empty() {
             self.find(&report.label, "no private key is what was asked for");
         }
         Ok(())
@@ -390,6 +396,16 @@ fn flags(info: &TokenInfo) -> Vec<&'static str> {
     set.map(|(_, name)| name).collect()
 }
 
+/// An error without the place where the PIN is, which is nobody else's business.
+fn without_source(error: &Error) -> String {
+    match error {
+        Error::PinFile { reason, .. } => format!("PIN file: {reason}"),
+        Error::PinEnvironment { reason, .. } => format!("PIN in the environment: {reason}"),
+        Error::PinCommand { reason, .. } => format!("PIN command: {reason}"),
+        other => other.to_string(),
+    }
+}
+
 /// Why a mechanism would not do.
 fn obstacle(
     mechanisms: &[MechanismReport],
@@ -398,15 +414,13 @@ fn obstacle(
     bits: u64,
 ) -> Option<String> {
     let Some(listed) = mechanisms.iter().find(|m| m.number == number) else {
-        return Some(
-            "the token does not list the mechanism: check its firmware and its policies".into(),
-        );
+        return Some("not listed: check firmware and policies".into());
     };
     if listed.error.is_some() {
         return None;
     }
     if listed.flags & flag == 0 {
-        return Some("the token lists the mechanism, but not for this use".into());
+        return Some("listed, but not for this use".into());
     }
     // Some tokens tell the sizes in bytes, some tell nothing.
     let max = listed.max_key_size;

@@ -65,8 +65,8 @@ impl fmt::Display for TokenReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
-            "token       {}, serial {}; {} {}, firmware {}",
-            self.label, self.serial, self.manufacturer, self.model, self.firmware
+            "token       {}, serial {}; model {} by {}, firmware {}",
+            self.label, self.serial, self.model, self.manufacturer, self.firmware
         )?;
         writeln!(f, "            {}", self.flags.join(", "))?;
         if !self.chosen {
