@@ -134,11 +134,11 @@ fn probe_finds_what_would_not_work() {
         ("signature=foreign", "does not verify"),
         ("signature=short", "63 bytes, is no signature"),
         (
-            "fail=C_Sign:CKR_DEVICE_ERROR",
+            "fail=C_Sign:*:CKR_DEVICE_ERROR",
             "C_Sign failed with CKR_DEVICE_ERROR",
         ),
         (
-            "fail=C_Login:CKR_PIN_EXPIRED",
+            "fail=C_Login:*:CKR_PIN_EXPIRED",
             "the login failed: C_Login failed with CKR_PIN_EXPIRED",
         ),
     ] {

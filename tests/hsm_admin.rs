@@ -217,7 +217,25 @@ fn request_and_certificate_of_an_sm2_key() {
     let broken = administration
         .import_certificate(&issued.as_der()[1..], OlderCertificates::Keep)
         .unwrap_err();
-    assert!(matches!(broken, Error::Certificate { .. }), "{broken}");
+    assert!(matches!(broken, Error::Pki(_)), "{broken}");
+
+    let pem = issued.to_pem().unwrap();
+    let renewed = ca.issue_from_request(&read, Purpose::Server).unwrap();
+    administration
+        .import_certificate(
+            renewed.to_pem().unwrap().as_bytes(),
+            OlderCertificates::Delete,
+        )
+        .unwrap();
+    assert_eq!(
+        certificate_attributes(&token),
+        expected_attributes(renewed.as_der())
+    );
+    administration
+        .import_certificate(pem.as_bytes(), OlderCertificates::Keep)
+        .unwrap();
+    let keys = administration.keys().unwrap();
+    assert_eq!(key(&keys, "server").certificates, 2);
 }
 
 #[test]

@@ -131,6 +131,10 @@ fn uris() {
         "pkcs11:token=Name%20with%20a%20small%20A%20with%20acute:%20%C3%A1;object=my-certificate;type=cert",
         "pkcs11:token=my-token;object=my-certificate;type=cert;vendor-aaa=value-a?pin-source=file:/etc/token_pin&vendor-bbb=value-b",
         "pkcs11:token=bank;object=server?module-path=/usr/lib/libCryptoki2_64.so&pin-source=file:/run/secrets/pin",
+        "pkcs11:token=t;object=o?module-path=/m.so&x-profile=luna&x-user=crypto-user&pin-source=|/bin/pin%20-x%20y",
+        "pkcs11:?x-profile=ibm-ep11&x-user=0x80000003&pin-source=env:BANK_PIN",
+        "pkcs11:?x-profile=sansec&x-user=user&pin-source=%7C/p",
+        "pkcs11:?x-profile=tass&pin-value=1",
     ] {
         keep("pkcs11_uri", uri.as_bytes());
     }

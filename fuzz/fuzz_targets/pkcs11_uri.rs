@@ -5,7 +5,7 @@
 use std::fmt::Write;
 
 use libfuzzer_sys::fuzz_target;
-use shangmi::hsm::pkcs11::{MAX_URI_LEN, ObjectType, PinSource, Uri, UriError};
+use shangmi::hsm::pkcs11::{MAX_URI_LEN, ObjectType, PinSource, Uri, UriError, User};
 use shangmi_fuzz as _;
 
 fuzz_target!(|text: &str| {
@@ -76,10 +76,26 @@ fn attributes(uri: &Uri) -> Vec<(&'static str, Vec<u8>)> {
         .library_version()
         .map(|version| format!("{}.{}", version.major, version.minor).into_bytes());
     let (source, value) = match uri.pin() {
+        None => (None, None),
         Some(PinSource::File(file)) => (Some(path(file)), None),
         Some(PinSource::Value(pin)) => (None, Some(pin.to_vec())),
-        _ => (None, None),
+        Some(PinSource::Environment(name)) => (Some(format!("env:{name}").into_bytes()), None),
+        Some(PinSource::Command { program, arguments }) => {
+            let mut command = [b"|", &path(program)[..]].concat();
+            for argument in arguments {
+                command.push(b' ');
+                command.extend_from_slice(argument.as_encoded_bytes());
+            }
+            (Some(command), None)
+        }
+        other => unreachable!("no URI has {other:?}"),
     };
+    let user = uri.user().map(|user| match user {
+        User::User => "user".into(),
+        User::CryptoUser => "crypto-user".into(),
+        User::Vendor(number) => format!("{number:#x}"),
+        other => unreachable!("no URI has {other:?}"),
+    });
     [
         ("token", text(uri.token())),
         ("serial", text(uri.serial())),
@@ -95,6 +111,8 @@ fn attributes(uri: &Uri) -> Vec<(&'static str, Vec<u8>)> {
         ("module-name", text(uri.module_name())),
         ("pin-source", source),
         ("pin-value", value),
+        ("x-profile", text(uri.profile().map(|profile| profile.name()))),
+        ("x-user", text(user.as_deref())),
     ]
     .into_iter()
     .filter_map(|(name, value)| Some((name, value?)))
@@ -103,7 +121,14 @@ fn attributes(uri: &Uri) -> Vec<(&'static str, Vec<u8>)> {
 
 /// The URI with every byte of every value escaped.
 fn written(uri: &Uri) -> String {
-    const IN_QUERY: [&str; 4] = ["module-path", "module-name", "pin-source", "pin-value"];
+    const IN_QUERY: [&str; 6] = [
+        "module-path",
+        "module-name",
+        "pin-source",
+        "pin-value",
+        "x-profile",
+        "x-user",
+    ];
     let attributes = attributes(uri);
     let part = |query: bool| {
         let mut parts = Vec::new();

@@ -45,11 +45,16 @@ impl Ckr {
         self.code
     }
 
+    /// Whether the code is a vendor's own, from CKR_VENDOR_DEFINED on.
+    pub const fn is_vendor_defined(self) -> bool {
+        self.code >= 0x8000_0000
+    }
+
     /// The same code, known to come from this vendor's module.
     pub(super) fn of(self, vendor: Vendor) -> Self {
-        match self.code < 0x8000_0000 {
-            true => self,
-            false => Self { vendor, ..self },
+        match self.is_vendor_defined() {
+            true => Self { vendor, ..self },
+            false => self,
         }
     }
 
@@ -95,6 +100,7 @@ impl Ckr {
             Self::ATTRIBUTE_TYPE_INVALID => {
                 "the token does not know an attribute: is the profile the vendor's?"
             }
+            Self::BUFFER_TOO_SMALL => "the value is longer than any that is read here",
             Self::KEY_HANDLE_INVALID | Self::OBJECT_HANDLE_INVALID => {
                 "the key was deleted, or its session is another: look it up again"
             }

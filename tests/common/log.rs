@@ -45,3 +45,51 @@ impl Visit for Message<'_> {
         }
     }
 }
+
+/// All that the process logs from now on, at every level and from every thread.
+#[derive(Clone)]
+pub struct Log(Arc<Mutex<String>>);
+
+impl Log {
+    /// For a test that is a process of its own: there is one such log.
+    pub fn start() -> Self {
+        let log = Self(Arc::default());
+        tracing::subscriber::set_global_default(log.clone()).unwrap();
+        log
+    }
+
+    pub fn text(&self) -> String {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Subscriber for Log {
+    fn enabled(&self, _: &Metadata<'_>) -> bool {
+        true
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        event.record(&mut Fields(&mut self.0.lock().unwrap()));
+    }
+
+    fn new_span(&self, span: &Attributes<'_>) -> Id {
+        span.record(&mut Fields(&mut self.0.lock().unwrap()));
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, values: &Record<'_>) {
+        values.record(&mut Fields(&mut self.0.lock().unwrap()));
+    }
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+struct Fields<'a>(&'a mut String);
+
+impl Visit for Fields<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        *self.0 += &format!("{field}={value:?}\n");
+    }
+}

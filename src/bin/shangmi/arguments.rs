@@ -7,7 +7,7 @@ use shangmi::hsm::pkcs11::{Options, PinSource, Uri};
 use shangmi::secret::SecretBytes;
 use zeroize::Zeroizing;
 
-use crate::Failure;
+use super::Failure;
 
 /// Which token, and how to log in.
 #[derive(Args)]

@@ -14,8 +14,8 @@ use shangmi::hsm::pkcs11::{
 };
 use shangmi::pki::{Leaf, Purpose};
 
-use crate::arguments::{Hex, KeyArguments, TokenArguments};
-use crate::{End, Failure};
+use super::arguments::{Hex, KeyArguments, TokenArguments};
+use super::{End, Failure};
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {

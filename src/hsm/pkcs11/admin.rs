@@ -6,23 +6,22 @@ mod list;
 mod request;
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Instant;
 
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
-use super::certificate::Found;
 use super::key::template;
+use super::login::login;
 use super::module::Module;
-use super::object::Object;
 use super::options::Options;
-use super::probe::schemes;
-use super::public::{KeyKind, PublicKey};
+use super::public::PublicKey;
+use super::report::Reporter;
 use super::scheme::Scheme;
-use super::token::{Token, hex, key_name};
+use super::token::{Token, find_key, hex, key_name};
 use super::uri::Uri;
-use crate::hsm::{Action, Audit, Error, Event};
+use super::visit::{Access, Visit};
+use crate::hsm::{Action, Error};
 
 pub use certificate::OlderCertificates;
 pub use generate::KeySpec;
@@ -53,10 +52,13 @@ const MAX_OBJECTS: usize = 4096;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Administration {
+    module: Module,
     token: Token,
-    audit: Option<Arc<dyn Audit>>,
+    reporter: Reporter,
     /// Keeps the login while other sessions come and go.
-    _login: Session,
+    login: Option<Session>,
+    /// The module's, when `login` was opened.
+    generation: u64,
 }
 
 /// What a person typed to confirm that a key shall be deleted.
@@ -91,20 +93,27 @@ impl Administration {
     /// [`Error`] names the call or the token that is at fault. A wrong PIN is reported and never
     /// tried again.
     pub fn open(uri: &Uri, options: &Options) -> Result<Self, Error> {
-        let path = uri.module_path().ok_or(Error::Incomplete {
-            advice: "the module is not named: add module-path=/path/to/module.so",
-        })?;
-        let token = Token::find(Module::load(path, uri, options)?, uri)?;
-        let session = token.open_session()?;
-        let audit = options.audit.clone();
-        audited(audit.as_deref(), &token.label, Action::Login, || {
-            token.login(&session, uri, options)
-        })?;
-        Ok(Self {
+        let module = Module::load(uri, options)?;
+        let inside = module.enter()?;
+        let vendor = module.vendor();
+        let token = Token::find(&inside, uri).map_err(|error| error.of(vendor))?;
+        // `cryptoki` would close it on drop, even after the module was initialized again.
+        let session = inside.pkcs11().open_ro_session_no_drop(token.slot);
+        let session = session.map_err(|error| Error::from(error).of(vendor))?;
+        let generation = inside.generation;
+        drop(inside);
+        let administration = Self {
+            reporter: Reporter {
+                token: token.label.clone(),
+                audit: options.audit.clone(),
+            },
             token,
-            audit,
-            _login: session,
-        })
+            module,
+            generation,
+            login: Some(session),
+        };
+        administration.log_in(uri, options)?;
+        Ok(administration)
     }
 
     /// The token's label.
@@ -122,46 +131,59 @@ impl Administration {
     /// [`Error::Unconfirmed`] if the confirmation does not repeat the key's label or identifier;
     /// [`Error::Key`] unless exactly one private key is described.
     pub fn delete(&self, key: &Uri, confirmation: &Confirmation) -> Result<usize, Error> {
-        let session = self.token.open_rw_session()?;
-        let private = self.token.find_key(&session, &template(key))?;
-        let name = key_name(&session, private);
-        let (label, id) = label_and_id(&session, private)?;
-        let confirmed = !confirmation.name.is_empty()
-            && (confirmation.name == label || confirmation.name.eq_ignore_ascii_case(&hex(&id)));
-        if !confirmed {
-            return Err(Error::Unconfirmed { key: name });
-        }
+        self.visit(Access::Write, |visit| {
+            let session = &visit.session;
+            let private = find_key(session, &self.token.label, &template(key))?;
+            let name = key_name(session, private);
+            let (label, id) = label_and_id(session, private)?;
+            let repeated = &confirmation.name;
+            let confirmed = !repeated.is_empty()
+                && (*repeated == label || repeated.eq_ignore_ascii_case(&hex(&id)));
+            if !confirmed {
+                return Err(Error::Unconfirmed { key: name });
+            }
 
-        let mut doomed = vec![private];
-        let siblings = with_id(&session, ObjectClass::PRIVATE_KEY, &id)?.len();
-        if !id.is_empty() && siblings == 1 {
-            doomed.extend(with_id(&session, ObjectClass::PUBLIC_KEY, &id)?);
-            if confirmation.certificates {
-                doomed.extend(with_id(&session, ObjectClass::CERTIFICATE, &id)?);
+            let mut doomed = vec![private];
+            if !id.is_empty() && with_id(session, ObjectClass::PRIVATE_KEY, &id)?.len() == 1 {
+                doomed.extend(with_id(session, ObjectClass::PUBLIC_KEY, &id)?);
+                if confirmation.certificates {
+                    doomed.extend(with_id(session, ObjectClass::CERTIFICATE, &id)?);
+                }
             }
-        }
-        self.audited(Action::Delete { object: &name }, || {
-            for object in &doomed {
-                session.destroy_object(*object)?;
-            }
-            Ok(doomed.len())
+            self.audited(Action::Delete { object: &name }, || {
+                for object in &doomed {
+                    session.destroy_object(*object)?;
+                }
+                Ok(doomed.len())
+            })
         })
     }
 
-    /// A private key with what it can do.
-    fn key(&self, session: &Session, private: ObjectHandle) -> Result<Key, Error> {
-        let name = key_name(session, private);
-        let schemes = schemes(&self.token, session, private, &name)?;
-        let public = match schemes.first() {
-            Some(scheme) => public_key(&self.token, session, private, scheme.kind())?,
-            None => None,
-        };
-        Ok(Key {
-            private,
-            name,
-            schemes,
-            public,
-        })
+    fn log_in(&self, uri: &Uri, options: &Options) -> Result<(), Error> {
+        let inside = self.module.enter()?;
+        match &self.login {
+            Some(session) if self.token.login_required && inside.generation == self.generation => {
+                self.audited(Action::Login, || login(&self.token, session, uri, options))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Works in a session of its own.
+    fn visit<T>(
+        &self,
+        access: Access,
+        work: impl FnOnce(&Visit<'_>) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let inside = self.module.enter()?;
+        if inside.generation != self.generation {
+            return Err(Error::answer(
+                "the module was initialized again: open the administration anew",
+            ));
+        }
+        let visit = Visit::open(access, &inside, &self.token, self.module.profile);
+        let result = visit.and_then(|visit| work(&visit));
+        result.map_err(|error| error.of(self.module.vendor()))
     }
 
     fn audited<T>(
@@ -169,51 +191,52 @@ impl Administration {
         action: Action<'_>,
         work: impl FnOnce() -> Result<T, Error>,
     ) -> Result<T, Error> {
-        audited(self.audit.as_deref(), &self.token.label, action, work)
+        let begin = Instant::now();
+        let result = work().map_err(|error| error.of(self.module.vendor()));
+        let error = result.as_ref().err();
+        self.reporter.event(action, begin.elapsed(), error);
+        result
     }
 }
 
+impl Drop for Administration {
+    fn drop(&mut self) {
+        let Some(session) = self.login.take() else {
+            return;
+        };
+        let Ok(inside) = self.module.enter() else {
+            return;
+        };
+        if inside.generation == self.generation
+            && let Err(error) = session.close()
+        {
+            tracing::debug!(%error, "a session did not close");
+        }
+    }
+}
+
+/// A private key with what it can do.
 struct Key {
-    private: ObjectHandle,
     name: String,
     schemes: Vec<Scheme>,
     /// `None` if the token shows none.
     public: Option<PublicKey>,
 }
 
-/// The public half, as the token or a certificate in it shows it.
-pub(super) fn public_key(
-    token: &Token,
-    session: &Session,
-    private: ObjectHandle,
-    kind: KeyKind,
-) -> Result<Option<PublicKey>, Error> {
-    let object = Object::new(&token.module.raw, session, private);
-    Ok(match PublicKey::from_token(object, kind)? {
-        Some(public) => Some(public),
-        None => Found::public_key(&Found::of_key(object)?, kind),
-    })
-}
-
-fn audited<T>(
-    audit: Option<&dyn Audit>,
-    token: &str,
-    action: Action<'_>,
-    work: impl FnOnce() -> Result<T, Error>,
-) -> Result<T, Error> {
-    let begin = Instant::now();
-    let result = work();
-    let event = Event {
-        token,
-        action,
-        duration: begin.elapsed(),
-        error: result.as_ref().err(),
-    };
-    tracing::info!(token, ?action, error = ?event.error, "key management");
-    if let Some(audit) = audit {
-        audit.record(&event);
+impl Key {
+    fn read(visit: &Visit<'_>, private: ObjectHandle) -> Result<Self, Error> {
+        let name = key_name(&visit.session, private);
+        let schemes = visit.schemes(private, &name)?;
+        let public = match schemes.first() {
+            Some(scheme) => visit.public_key(private, scheme.kind())?,
+            None => None,
+        };
+        Ok(Self {
+            name,
+            schemes,
+            public,
+        })
     }
-    result
 }
 
 /// The objects with these attributes, at most [`MAX_OBJECTS`].

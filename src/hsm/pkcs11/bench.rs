@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::key::TokenKey;
 use super::options::Options;
+use super::pool::Pool;
 use super::uri::Uri;
 use crate::hsm::Error;
 
@@ -29,26 +30,25 @@ impl Throughput {
     }
 }
 
-/// Signs with the key that `uri` describes, in that many sessions and as many threads, for that
-/// long.
+/// Signs with the key that `uri` describes, through a [`Pool`] of that many sessions and for as
+/// many callers, for that long.
 ///
 /// # Errors
-/// Those of [`TokenKey::open`]; the first failure of a signature ends it.
+/// Those of [`Pool::open`] and [`Pool::key`]; the first failure of a signature ends it.
 pub fn bench(
     uri: &Uri,
     options: &Options,
     sessions: usize,
     duration: Duration,
 ) -> Result<Throughput, Error> {
-    let keys = keys(uri, options, sessions.max(1))?;
+    let sessions = sessions.max(1);
+    let pool = Pool::open(uri, options.clone().max_sessions(sessions).eager())?;
+    let key = pool.key(uri, None)?;
     let stop = AtomicBool::new(false);
     let begin = Instant::now();
     let counts = thread::scope(|scope| {
-        let sign = |key| sign_until(key, &stop, begin + duration);
-        let threads: Vec<_> = keys
-            .iter()
-            .map(|key| scope.spawn(move || sign(key)))
-            .collect();
+        let sign = || sign_until(&key, &stop, begin + duration);
+        let threads: Vec<_> = (0..sessions).map(|_| scope.spawn(sign)).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             let panicked = |_| Err(Error::answer("a thread of the measurement panicked"));
             thread.join().unwrap_or_else(panicked)
@@ -59,16 +59,10 @@ pub fn bench(
             .collect::<Result<Vec<u64>, _>>()
     })?;
     Ok(Throughput {
-        sessions: keys.len(),
+        sessions,
         signatures: counts.iter().sum(),
         duration: begin.elapsed(),
     })
-}
-
-/// A key for each caller.
-fn keys(uri: &Uri, options: &Options, sessions: usize) -> Result<Vec<TokenKey>, Error> {
-    let open = |_| TokenKey::open_with(uri, None, options);
-    (0..sessions).map(open).collect()
 }
 
 fn sign_until(key: &TokenKey, stop: &AtomicBool, end: Instant) -> Result<u64, Error> {

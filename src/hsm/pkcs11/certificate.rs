@@ -5,7 +5,7 @@ use cryptoki_sys::{CKA_CERTIFICATE_TYPE, CKA_ID, CKA_LABEL, CKA_VALUE, CKC_X_509
 
 use super::object::{MAX_NAME, Object};
 use super::public::{KeyKind, PublicKey};
-use crate::hsm::Error;
+use crate::hsm::{Ckr, Error};
 use crate::pki;
 
 /// Longest certificate that is read from a token, in bytes.
@@ -15,7 +15,7 @@ const MAX_CERTIFICATE: usize = 64 * 1024;
 const MAX_CERTIFICATES: usize = 16;
 
 /// What is known of a key's certificate.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Certificate {
     None,
     /// In DER; it is for this key.
@@ -53,19 +53,29 @@ impl Found {
             if kind.is_some_and(|kind| kind != CKC_X_509) {
                 continue;
             }
-            let Some(der) = object.attribute(CKA_VALUE, MAX_CERTIFICATE)? else {
-                continue;
+            let label = object.attribute(CKA_LABEL, MAX_NAME)?.unwrap_or_default();
+            let label = String::from_utf8_lossy(&label);
+            let (der, public) = match object.attribute(CKA_VALUE, MAX_CERTIFICATE) {
+                Ok(None) => continue,
+                Ok(Some(der)) => {
+                    let public = PublicKey::from_certificate(&der);
+                    (der, public)
+                }
+                // It is reported when somebody asks for the certificate.
+                Err(
+                    error @ Error::Call {
+                        code: Ckr::BUFFER_TOO_SMALL,
+                        ..
+                    },
+                ) => (Vec::new(), Err(error)),
+                Err(error) => return Err(error),
             };
             if found.iter().any(|other| other.der == der) {
                 continue;
             }
-            let label = object.attribute(CKA_LABEL, MAX_NAME)?.unwrap_or_default();
-            let subject = pki::describe_certificate(&der).unwrap_or_else(|error| error.to_string());
-            found.push(Self {
-                name: format!("object={} {subject}", String::from_utf8_lossy(&label)),
-                public: PublicKey::from_certificate(&der),
-                der,
-            });
+            let subject = pki::describe_certificate(&der).unwrap_or_default();
+            let name = format!("object={label} {subject}").trim_end().into();
+            found.push(Self { name, der, public });
         }
         Ok(found)
     }

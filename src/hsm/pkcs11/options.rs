@@ -118,8 +118,16 @@ impl fmt::Debug for Options {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use shangmi_testtoken::{TestToken, module_path, set_profile};
+
+    use super::super::profile::SignatureEncoding;
+    use super::super::{KeyKind, Pool};
     use super::*;
+    use crate::hsm::Error;
     use crate::secret::SecretBytes;
+    use crate::sm2::{self, SignDigest};
 
     #[test]
     fn what_a_program_says_wins_over_the_uri() {
@@ -146,5 +154,70 @@ mod tests {
         assert_eq!(options.profile_for(&nothing), None);
         assert_eq!(options.user_for(&nothing), User::User);
         assert!(options.pin_for(&nothing).is_none());
+    }
+
+    /// A vendor that is not known, with mechanisms and a key type below 0x80000000, where `cryptoki`
+    /// takes none; and a PIN that is asked for at each login.
+    #[test]
+    fn vendor_of_the_programs_own_description() {
+        const PIN: &str = "hunter2-hunter2";
+        set_profile(shangmi_testtoken::Profile::Unnamed).unwrap();
+        let token = TestToken::create("unnamed", PIN).unwrap();
+        let point = token.generate_sm2("key", &[1]).unwrap();
+        let module = module_path().unwrap();
+        let uri: Uri = format!(
+            "pkcs11:token=unnamed?module-path={}&x-profile=luna&pin-value=wrong",
+            module.to_str().unwrap()
+        )
+        .parse()
+        .unwrap();
+        let theirs = shangmi_testtoken::Profile::Unnamed;
+        let profile = Profile::new("ours", theirs.key_type(), theirs.sign_mechanism());
+        assert!(profile.key_type() < 0x8000_0000 && profile.mechanism() < 0x8000_0000);
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        let pin = PinSource::Callback(Arc::new(move || {
+            count.fetch_add(1, Ordering::Relaxed);
+            Ok(SecretBytes::copy_of(PIN.as_bytes()))
+        }));
+        let options = Options::default().profile(profile).pin(pin);
+
+        let pool = Pool::open(&uri, options.clone()).unwrap();
+        let key = pool.key(&uri, None).unwrap();
+        assert_eq!(key.kind(), KeyKind::Sm2);
+        let signer = key.sm2().unwrap();
+        assert_eq!(signer.public_key().to_sec1(), point);
+        let signature = signer.sign_digest(&[3; 32]).unwrap();
+        sm2::verify_digest(signer.public_key(), &[3; 32], &signature).unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        assert_eq!(token.wrong_pins().unwrap(), 0);
+        #[cfg(feature = "rustls")]
+        assert!(
+            rustls::sign::SigningKey::choose_scheme(
+                &key,
+                &[rustls::SignatureScheme::Unknown(sm2::SM2SIG_SM3)]
+            )
+            .is_some()
+        );
+        drop((key, signer, pool));
+
+        let refused = |profile: Profile| {
+            let options = options.clone().profile(profile);
+            let pool = Pool::open(&uri, options).unwrap();
+            pool.key(&uri, None).unwrap_err()
+        };
+        let der = profile.with_encoding(SignatureEncoding::Der);
+        assert!(matches!(
+            refused(der),
+            Error::SignatureFormat { length: 64, .. }
+        ));
+        let error = refused(Profile::new("ours", profile.key_type(), 0x0001_0009));
+        assert_eq!(
+            error.to_string(),
+            "the token unnamed has the SM2 mechanism (0x10009), but not for signatures (CKF_SIGN): \
+             check its policies"
+        );
+        let error = refused(Profile::new("ours", profile.key_type(), 0x0001_0003));
+        assert!(matches!(error, Error::Mechanism { .. }), "{error}");
     }
 }

@@ -186,9 +186,9 @@ impl Profile {
         self.encoding
     }
 
-    /// Whose return codes the module has.
-    pub(super) const fn vendor(&self) -> Vendor {
-        self.vendor
+    /// Whose return codes a module with this profile has.
+    pub(super) fn vendor(profile: Option<Self>) -> Vendor {
+        profile.map_or(Vendor::Unknown, |profile| profile.vendor)
     }
 }
 

@@ -1,12 +1,11 @@
 //! Certificates into the token, beside their keys (PKCS#11 2.40, 4.6.3).
 
 use cryptoki::object::{Attribute, CertificateType, ObjectClass, ObjectHandle};
-use cryptoki::session::Session;
 
 use super::super::public::PublicKey;
 use super::super::token::hex;
-use super::super::trial::Trial;
-use super::{Administration, label_and_id, objects, with_id};
+use super::super::visit::{Access, Visit};
+use super::{Administration, Key, label_and_id, objects, with_id};
 use crate::hsm::{Action, Error};
 use crate::pki;
 
@@ -37,88 +36,80 @@ impl Administration {
         let names = pki::certificate_names(certificate)?;
         let subject = pki::describe_certificate(certificate)?;
 
-        let session = self.token.open_rw_session()?;
-        let key = self.key_of(&public)?;
-        let key = key.ok_or_else(|| Error::NoKeyForCertificate {
-            token: self.token.label.clone(),
-            subject: subject.clone(),
-        })?;
-        let (label, id) = label_and_id(&session, key)?;
-        let name = format!("object={label} id={}", hex(&id));
-        let same = [
-            Attribute::Class(ObjectClass::CERTIFICATE),
-            Attribute::Value(certificate.into()),
-        ];
-        if session.iter_objects(&same)?.next().is_some() {
-            return Err(Error::CertificateExists {
+        self.visit(Access::Write, |visit| {
+            let session = &visit.session;
+            let key = key_of(visit, &public)?.ok_or_else(|| Error::NoKeyForCertificate {
                 token: self.token.label.clone(),
-                subject,
-            });
-        }
-        let template = [
-            Attribute::Class(ObjectClass::CERTIFICATE),
-            Attribute::CertificateType(CertificateType::X_509),
-            Attribute::Token(true),
-            Attribute::Private(false),
-            Attribute::Label(label.into()),
-            Attribute::Id(id.clone()),
-            Attribute::Subject(names.subject),
-            Attribute::Issuer(names.issuer),
-            Attribute::SerialNumber(names.serial_number),
-            Attribute::Value(certificate.into()),
-        ];
-        let old = match older {
-            OlderCertificates::Keep => Vec::new(),
-            OlderCertificates::Delete => with_id(&session, ObjectClass::CERTIFICATE, &id)?,
-        };
-        self.audited(Action::ImportCertificate { object: &name }, || {
-            Ok(session.create_object(&template)?)
-        })?;
-        for certificate in old {
-            self.audited(Action::Delete { object: &name }, || {
-                Ok(session.destroy_object(certificate)?)
+                subject: subject.clone(),
             })?;
-        }
-        Ok(name)
-    }
-
-    /// The private key of this public one.
-    fn key_of(&self, public: &PublicKey) -> Result<Option<ObjectHandle>, Error> {
-        let session = self.token.open_session()?;
-        for private in objects(&session, &[Attribute::Class(ObjectClass::PRIVATE_KEY)])? {
-            if self.is_key_of(private, &session, public)? {
-                return Ok(Some(private));
+            let (label, id) = label_and_id(session, key)?;
+            let name = format!("object={label} id={}", hex(&id));
+            let same = [
+                Attribute::Class(ObjectClass::CERTIFICATE),
+                Attribute::Value(certificate.into()),
+            ];
+            if session.iter_objects(&same)?.next().is_some() {
+                return Err(Error::CertificateExists {
+                    token: self.token.label.clone(),
+                    subject,
+                });
             }
-        }
-        Ok(None)
+            let old = match older {
+                OlderCertificates::Delete if !id.is_empty() => {
+                    with_id(session, ObjectClass::CERTIFICATE, &id)?
+                }
+                _ => Vec::new(),
+            };
+            let template = [
+                Attribute::Class(ObjectClass::CERTIFICATE),
+                Attribute::CertificateType(CertificateType::X_509),
+                Attribute::Token(true),
+                Attribute::Private(false),
+                Attribute::Label(label.into()),
+                Attribute::Id(id),
+                Attribute::Subject(names.subject),
+                Attribute::Issuer(names.issuer),
+                Attribute::SerialNumber(names.serial_number),
+                Attribute::Value(certificate.into()),
+            ];
+            self.audited(Action::ImportCertificate { object: &name }, || {
+                Ok(session.create_object(&template)?)
+            })?;
+            for certificate in old {
+                self.audited(Action::Delete { object: &name }, || {
+                    Ok(session.destroy_object(certificate)?)
+                })?;
+            }
+            Ok(name)
+        })
     }
+}
 
-    fn is_key_of(
-        &self,
-        private: ObjectHandle,
-        session: &Session,
-        public: &PublicKey,
-    ) -> Result<bool, Error> {
-        // Keys that cannot be used here are no keys of this certificate.
-        let Ok(key) = self.key(session, private) else {
-            return Ok(false);
-        };
-        if key.schemes.first().map(|scheme| scheme.kind()) != Some(public.kind()) {
-            return Ok(false);
+/// The private key of this public one.
+fn key_of(visit: &Visit<'_>, public: &PublicKey) -> Result<Option<ObjectHandle>, Error> {
+    let keys = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
+    for private in objects(&visit.session, &keys)? {
+        if is_key_of(visit, private, public)? {
+            return Ok(Some(private));
         }
-        if let Some(own) = key.public {
-            return Ok(own.key == public.key);
-        }
-        // The token shows nothing, so that a signature decides, in a session of its own since it
-        // may leave an operation active.
-        let session = self.token.open_session()?;
-        let trial = Trial {
-            token: &self.token,
-            session: &session,
-            key: private,
-            name: &key.name,
-            public,
-        };
-        Ok(trial.sign_random(&key.schemes).is_ok())
     }
+    Ok(None)
+}
+
+fn is_key_of(visit: &Visit<'_>, private: ObjectHandle, public: &PublicKey) -> Result<bool, Error> {
+    // Keys that cannot be used here are no keys of this certificate.
+    let Ok(key) = Key::read(visit, private) else {
+        return Ok(false);
+    };
+    if key.schemes.first().map(|scheme| scheme.kind()) != Some(public.kind()) {
+        return Ok(false);
+    }
+    if let Some(own) = key.public {
+        return Ok(own.key == public.key);
+    }
+    // The token shows nothing, so that a signature decides.
+    let signed = visit
+        .again()?
+        .sign_random(private, &key.name, &key.schemes, public);
+    Ok(signed.is_ok())
 }

@@ -12,10 +12,11 @@ use der::asn1::ObjectIdentifier;
 use rand_core::TryRng;
 use rsa::traits::PublicKeyParts;
 
-use super::super::public::{Key, KeyKind, PublicKey, SECP256R1, SECP384R1};
-use super::super::token::hex;
-use super::super::trial::Trial;
-use super::Administration;
+use super::super::probe::require_mechanism;
+use super::super::public::{self, KeyKind, PublicKey, SECP256R1, SECP384R1};
+use super::super::token::{Token, hex};
+use super::super::visit::{Access, Visit};
+use super::{Administration, Key};
 use crate::hsm::{Action, Error};
 use crate::random::SystemRandom;
 use crate::sm2;
@@ -75,24 +76,38 @@ impl Administration {
             Some(id) => id.to_vec(),
             None => random_id()?,
         };
-        let session = self.token.open_rw_session()?;
-        self.refuse_existing(&session, label, &id)?;
-        let (number, mechanism_name) = self.generator(spec)?;
-        self.token.require_mechanism(number, mechanism_name)?;
+        self.visit(Access::Write, |visit| {
+            self.generate_in(visit, spec, label, &id)
+        })?;
+        Ok(id)
+    }
 
-        let name = format!("object={label} id={}", hex(&id));
+    fn generate_in(
+        &self,
+        visit: &Visit<'_>,
+        spec: KeySpec,
+        label: &str,
+        id: &[u8],
+    ) -> Result<(), Error> {
+        let (session, raw) = (&visit.session, visit.inside.raw());
+        self.refuse_existing(session, label, id)?;
+        let (number, mechanism_name) = self.generator(spec)?;
+        let Token {
+            slot, label: token, ..
+        } = &self.token;
+        require_mechanism(raw, *slot, token, number, mechanism_name)?;
+
+        let name = format!("object={label} id={}", hex(id));
         let action = Action::GenerateKey {
             key: &name,
             mechanism: mechanism_name,
         };
         self.audited(action, || {
-            let public = public_template(spec, label, &id)?;
-            let private = private_template(label, &id);
-            let raw = &self.token.module.raw;
-            let pair = raw.generate_key_pair(&session, number, &public, &private)?;
-            self.accept(&session, pair, spec, &name)
-        })?;
-        Ok(id)
+            let public = public_template(spec, label, id)?;
+            let private = private_template(label, id);
+            let pair = raw.generate_key_pair(session, number, &public, &private)?;
+            accept(visit, pair, spec, &name)
+        })
     }
 
     fn refuse_existing(&self, session: &Session, label: &str, id: &[u8]) -> Result<(), Error> {
@@ -117,7 +132,7 @@ impl Administration {
     fn generator(&self, spec: KeySpec) -> Result<(CK_MECHANISM_TYPE, &'static str), Error> {
         Ok(match spec {
             KeySpec::Sm2 => {
-                let profile = self.token.module.profile;
+                let profile = self.module.profile;
                 let number = profile.and_then(|profile| profile.key_pair_generation());
                 let unknown = || Error::NoSm2Numbers {
                     token: self.token.label.clone(),
@@ -133,58 +148,49 @@ impl Administration {
             ),
         })
     }
+}
 
-    /// Tests a new pair, and destroys it if it fails.
-    fn accept(
-        &self,
-        session: &Session,
-        (public, private): (ObjectHandle, ObjectHandle),
-        spec: KeySpec,
-        name: &str,
-    ) -> Result<(), Error> {
-        let tested = check_protection(session, private, name)
-            .and_then(|()| self.check_consistency(session, private, spec, name));
-        let Err(reason) = tested else { return Ok(()) };
-        // The test may have left an operation active in its session.
-        let destroyed = self.token.open_rw_session().and_then(|session| {
-            session.destroy_object(private)?;
-            Ok(session.destroy_object(public)?)
-        });
-        Err(Error::PairRefused {
-            key: name.into(),
-            reason: Box::new(reason),
-            remains: destroyed.err().map(Box::new),
-        })
-    }
+/// Tests a new pair, and destroys it if it fails.
+fn accept(
+    visit: &Visit<'_>,
+    (public, private): (ObjectHandle, ObjectHandle),
+    spec: KeySpec,
+    name: &str,
+) -> Result<(), Error> {
+    let tested = check_protection(&visit.session, private, name)
+        .and_then(|()| check_consistency(visit, private, spec, name));
+    let Err(reason) = tested else { return Ok(()) };
+    // Both, even if the first fails.
+    let destroyed = [private, public].map(|object| visit.session.destroy_object(object));
+    let fault = destroyed.into_iter().find_map(Result::err);
+    Err(Error::PairRefused {
+        key: name.into(),
+        reason: Box::new(reason),
+        remains: fault.map(|fault| Box::new(fault.into())),
+    })
+}
 
-    /// Pairwise consistency: what the private key signs, the public key verifies (ISO/IEC 19790,
-    /// 7.10.3.3).
-    fn check_consistency(
-        &self,
-        session: &Session,
-        private: ObjectHandle,
-        spec: KeySpec,
-        name: &str,
-    ) -> Result<(), Error> {
-        let key = self.key(session, private)?;
-        let public = key
-            .public
-            .ok_or_else(|| Error::NoPublicKey { key: name.into() })?;
-        if !spec.describes(&public) {
-            return Err(Error::answer(format!(
-                "the new pair is {}, not {spec}",
-                public.kind()
-            )));
-        }
-        let trial = Trial {
-            token: &self.token,
-            session,
-            key: private,
-            name,
-            public: &public,
-        };
-        trial.sign_random(&key.schemes).map(drop)
+/// Pairwise consistency: what the private key signs, the public key verifies (ISO/IEC 19790,
+/// 7.10.3.3).
+fn check_consistency(
+    visit: &Visit<'_>,
+    private: ObjectHandle,
+    spec: KeySpec,
+    name: &str,
+) -> Result<(), Error> {
+    // In another session, since a signature that fails may leave an operation active.
+    let visit = visit.again()?;
+    let key = Key::read(&visit, private)?;
+    let public = key
+        .public
+        .ok_or_else(|| Error::NoPublicKey { key: name.into() })?;
+    if !spec.describes(&public) {
+        let kind = public.kind();
+        return Err(Error::answer(format!("the new pair is {kind}, not {spec}")));
     }
+    visit
+        .sign_random(private, name, &key.schemes, &public)
+        .map(drop)
 }
 
 /// A module may take a template and not heed it.
@@ -299,7 +305,7 @@ impl KeySpec {
                     | (Self::P256, KeyKind::EcdsaP256)
                     | (Self::P384, KeyKind::EcdsaP384)
             ),
-            (Domain::Modulus(bits), Key::Rsa(key)) => key.n().bits() == bits,
+            (Domain::Modulus(bits), public::Key::Rsa(key)) => key.n().bits() == bits,
             (Domain::Modulus(_), _) => false,
         }
     }

@@ -5,9 +5,9 @@ use std::fmt;
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
-use super::super::probe::schemes;
 use super::super::public::KeyKind;
-use super::super::token::{Token, hex, key_name};
+use super::super::token::{hex, key_name};
+use super::super::visit::{Access, Visit};
 use super::{Administration, label_and_id, objects, with_id};
 use crate::hsm::Error;
 
@@ -46,10 +46,11 @@ impl Administration {
     /// # Errors
     /// [`Error::Call`] where the token fails.
     pub fn keys(&self) -> Result<Vec<KeyInfo>, Error> {
-        let session = self.token.open_session()?;
-        let found = objects(&session, &[Attribute::Class(ObjectClass::PRIVATE_KEY)])?;
-        let describe = |key| KeyInfo::read(&self.token, &session, key);
-        found.into_iter().map(describe).collect()
+        self.visit(Access::Read, |visit| {
+            let keys = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
+            let found = objects(&visit.session, &keys)?.into_iter();
+            found.map(|key| KeyInfo::read(visit, key)).collect()
+        })
     }
 }
 
@@ -59,14 +60,11 @@ impl KeyInfo {
         format!("object={} id={}", self.label, self.id)
     }
 
-    pub(in super::super) fn read(
-        token: &Token,
-        session: &Session,
-        key: ObjectHandle,
-    ) -> Result<Self, Error> {
+    pub(in super::super) fn read(visit: &Visit<'_>, key: ObjectHandle) -> Result<Self, Error> {
+        let session = &visit.session;
         let (label, id) = label_and_id(session, key)?;
         let name = key_name(session, key);
-        let (kind, refusal) = match schemes(token, session, key, &name) {
+        let (kind, refusal) = match visit.schemes(key, &name) {
             Ok(schemes) => (schemes.first().map(|scheme| scheme.kind()), None),
             Err(error) => (None, Some(error.to_string())),
         };

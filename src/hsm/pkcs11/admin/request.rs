@@ -1,6 +1,7 @@
 //! Certification requests (PKCS#10, RFC 2986) that the token signs.
 
 use std::fmt;
+use std::sync::Arc;
 
 use der::Decode;
 use der::asn1::{AnyRef, ObjectIdentifier};
@@ -8,11 +9,12 @@ use sha2::{Digest, Sha256, Sha384};
 use spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoOwned};
 
 use super::super::key::template;
-use super::super::public::{Key, PublicKey};
+use super::super::public::{self, PublicKey};
 use super::super::scheme::{Hash, Scheme};
-use super::super::trial::Trial;
+use super::super::token::find_key;
 use super::super::uri::Uri;
-use super::Administration;
+use super::super::visit::Access;
+use super::{Administration, Key};
 use crate::hsm::Error;
 use crate::pki::{self, Leaf, request};
 use crate::sm2;
@@ -63,42 +65,39 @@ impl Administration {
     /// [`Error::Key`] unless exactly one private key is described; [`Error::NoPublicKey`];
     /// [`Error::Pki`] where the leaf breaks a rule; [`Error::WrongSignature`].
     pub fn request(&self, key: &Uri, leaf: &Leaf) -> Result<SignedRequest, Error> {
-        let session = self.token.open_session()?;
-        let private = self.token.find_key(&session, &template(key))?;
-        let key = self.key(&session, private)?;
-        let public = key.public.ok_or_else(|| Error::NoPublicKey {
-            key: key.name.clone(),
-        })?;
-        let spki = SubjectPublicKeyInfoOwned::from_der(&public.spki).map_err(malformed)?;
-        let content = request::content(leaf, spki)?;
+        self.visit(Access::Read, |visit| {
+            let session = &visit.session;
+            let private = find_key(session, &visit.token.label, &template(key))?;
+            let key = Key::read(visit, private)?;
+            let name = &key.name;
+            let public = key
+                .public
+                .ok_or_else(|| Error::NoPublicKey { key: name.clone() })?;
+            let spki = SubjectPublicKeyInfoOwned::from_der(&public.spki).map_err(malformed)?;
+            let content = request::content(leaf, spki)?;
 
-        let pkcs1 = Scheme::RsaPkcs1(Hash::Sha256);
-        let scheme = match key.schemes.contains(&pkcs1) {
-            true => pkcs1,
-            false => *key
-                .schemes
-                .first()
-                .ok_or_else(|| Error::answer("no scheme"))?,
-        };
-        let trial = Trial {
-            token: &self.token,
-            session: &session,
-            key: key.private,
-            name: &key.name,
-            public: &public,
-        };
-        let signed = trial.sign(scheme, &digest(scheme, &public, &content)?)?;
-        let der = request::assemble(&content, algorithm(scheme)?, &signed.signature)?;
-        Ok(SignedRequest { der })
+            let pkcs1 = Scheme::RsaPkcs1(Hash::Sha256);
+            let scheme = match key.schemes.first() {
+                _ if key.schemes.contains(&pkcs1) => pkcs1,
+                Some(scheme) => *scheme,
+                None => return Err(Error::answer("the key has no scheme")),
+            };
+            let digest = digest(scheme, &public, &content)?;
+            let signed = visit.sign(private, name, scheme, &public, &digest)?;
+            let der = request::assemble(&content, algorithm(scheme)?, &signed.signature)?;
+            Ok(SignedRequest { der })
+        })
     }
 }
 
 /// What is signed of a message in X.509.
 fn digest(scheme: Scheme, public: &PublicKey, message: &[u8]) -> Result<Vec<u8>, Error> {
     Ok(match (scheme, &public.key) {
-        (Scheme::Sm2(_), Key::Sm2(key)) => sm2::message_digest(sm2::DEFAULT_ID, key, message)
-            .map_err(malformed)?
-            .to_vec(),
+        (Scheme::Sm2(_), public::Key::Sm2(key)) => {
+            sm2::message_digest(sm2::DEFAULT_ID, key, message)
+                .map_err(malformed)?
+                .to_vec()
+        }
         (Scheme::EcdsaP384, _) => Sha384::digest(message).to_vec(),
         _ => Sha256::digest(message).to_vec(),
     })
@@ -127,7 +126,7 @@ fn malformed(reason: impl fmt::Display) -> Error {
 
 impl From<pki::Error> for Error {
     fn from(error: pki::Error) -> Self {
-        Self::Pki(Box::new(error))
+        Self::Pki(Arc::new(error))
     }
 }
 

@@ -1,18 +1,21 @@
 //! Looks at everything, changes nothing.
 
+use std::path::Path;
+
+use cryptoki::object::ObjectHandle;
 use cryptoki::slot::{Limit, Slot, TokenInfo};
 use cryptoki_sys::{CK_FLAGS, CK_MECHANISM_TYPE, CKF_GENERATE_KEY_PAIR, CKF_SIGN};
 
-use super::super::admin::{KeyInfo, objects, public_key};
+use super::super::admin::{KeyInfo, objects};
 use super::super::key::template;
-use super::super::module::Module;
+use super::super::login::login;
+use super::super::module::{Inside, Module};
 use super::super::options::Options;
-use super::super::probe::schemes;
 use super::super::profile::{Profile, lacks_ha_only};
 use super::super::scheme::{Encoding, Hash, Scheme};
 use super::super::token::{self, Token, key_name};
-use super::super::trial::{Signed, Trial};
 use super::super::uri::Uri;
+use super::super::visit::{Access, Signed, Visit};
 use super::mechanisms;
 use super::{
     Ability, KeyReport, LoginReport, MechanismReport, ModuleReport, ProfileReport, Report,
@@ -38,17 +41,17 @@ const SIGNATURES: usize = 5;
 /// [`Error::Call`] where the module cannot be loaded or tells nothing of itself. All else that goes
 /// wrong is in the report.
 pub fn probe(uri: &Uri, options: &Options) -> Result<Report, Error> {
-    let path = uri.module_path().ok_or(Error::Incomplete {
-        advice: "the module is not named: add module-path=/path/to/module.so",
-    })?;
-    let module = Module::load(path, uri, options)?;
-    let info = module.pkcs11.get_library_info()?;
-    let slots = module.pkcs11.get_all_slots()?;
+    let module = Module::load(uri, options)?;
+    let path = uri.module_path().unwrap_or(Path::new(""));
+    let inside = module.enter()?;
+    let info = inside.pkcs11().get_library_info()?;
+    let slots = inside.pkcs11().get_all_slots()?;
     let profile = module.profile;
     let mut look = Look {
         uri,
         options,
-        module,
+        module: &module,
+        inside: &inside,
         findings: Vec::new(),
     };
     let mut slots: Vec<_> = slots.into_iter().map(|slot| look.slot(slot)).collect();
@@ -77,7 +80,8 @@ pub fn probe(uri: &Uri, options: &Options) -> Result<Report, Error> {
 struct Look<'a> {
     uri: &'a Uri,
     options: &'a Options,
-    module: Module,
+    module: &'a Module,
+    inside: &'a Inside<'a>,
     findings: Vec<String>,
 }
 
@@ -89,7 +93,7 @@ impl Look<'_> {
             manufacturer: String::new(),
             token: None,
         };
-        match self.module.pkcs11.get_slot_info(slot) {
+        match self.inside.pkcs11().get_slot_info(slot) {
             Ok(info) => {
                 report.description = info.slot_description().into();
                 report.manufacturer = info.manufacturer_id().into();
@@ -99,7 +103,7 @@ impl Look<'_> {
             }
             Err(error) => self.slot_fault(slot, error),
         }
-        match self.module.pkcs11.get_token_info(slot) {
+        match self.inside.pkcs11().get_token_info(slot) {
             Ok(info) => report.token = Some(self.token(slot, &info)),
             Err(error) => self.slot_fault(slot, error),
         }
@@ -153,7 +157,7 @@ impl Look<'_> {
                 self.find(info.label(), finding);
             }
         }
-        match self.module.raw.mechanisms(slot) {
+        match self.inside.raw().mechanisms(slot) {
             Ok(numbers) => {
                 report.mechanisms = numbers.iter().map(|n| self.mechanism(slot, *n)).collect();
                 report.abilities = self.abilities(&report.mechanisms);
@@ -170,7 +174,7 @@ impl Look<'_> {
     }
 
     fn mechanism(&self, slot: Slot, number: CK_MECHANISM_TYPE) -> MechanismReport {
-        let (info, error) = match self.module.raw.mechanism_info(slot, number) {
+        let (info, error) = match self.inside.raw().mechanism_info(slot, number) {
             Ok(info) => (info, None),
             Err(error) => (Default::default(), Some(Error::from(error).to_string())),
         };
@@ -246,8 +250,8 @@ impl Look<'_> {
         let descriptions: Vec<_> = slots.iter().map(|s| s.description.clone()).collect();
         if self.module.profile == Some(Profile::LUNA) && lacks_ha_only(&descriptions) {
             self.findings.push(
-                "an HA group and partitions are visible as slots: turn HAonly on (vtl haAdmin \
-                 HAOnly -enable), or slots renumber when a member fails"
+                "an HA group and partitions are visible as slots: if they are its members, \
+                 turn HAonly on (lunacm: hagroup haonly -enable), or slots renumber when one fails"
                     .into(),
             );
         }
@@ -275,9 +279,9 @@ impl Look<'_> {
     }
 
     fn try_to_enter(&mut self, report: &mut TokenReport) -> Result<(), Error> {
-        let token = Token::find(self.module.clone(), self.uri)?;
-        let session = token.open_session()?;
-        if self.options.pin_for(self.uri).is_some() {
+        let token = Token::find(self.inside, self.uri)?;
+        let visit = Visit::open(Access::Read, self.inside, &token, self.module.profile)?;
+        if token.login_required && self.options.pin_for(self.uri).is_some() {
             let last_try = report.flags.contains(&FINAL_TRY) || report.flags.contains(&LOCKED);
             if last_try {
                 self.find(
@@ -286,24 +290,25 @@ impl Look<'_> {
                 );
                 return Ok(());
             }
-            let login = token.login(&session, self.uri, self.options);
-            let login = login.map_err(|error| error.of(self.module.vendor()));
+            let entered = login(&token, &visit.session, self.uri, self.options);
+            let entered = entered.map_err(|error| error.of(self.module.vendor()));
             report.login = Some(LoginReport {
                 user: self.options.user_for(self.uri).to_string(),
-                error: login.as_ref().err().map(without_source),
+                error: entered.as_ref().err().map(without_source),
             });
-            if let Err(error) = login {
+            if let Err(error) = entered {
                 let finding = format!("the login failed: {}", without_source(&error));
                 self.find(&report.label, &finding);
                 return Ok(());
             }
         }
-        let mut found = objects(&session, &template(self.uri))?;
+        let mut found = objects(&visit.session, &template(self.uri))?;
         found.truncate(MAX_KEYS);
         for key in found {
-            let info = KeyInfo::read(&token, &session, key)?;
+            let info = KeyInfo::read(&visit, key)?;
             // A session of its own: a signature that fails may leave an operation active.
-            let signature = self.try_key(&token, key);
+            let signature = visit.again().and_then(|visit| try_key(&visit, key));
+            let signature = signature.map_err(|error| error.of(self.module.vendor()));
             if let Err(error) = &signature {
                 let (name, error) = (info.name(), error.to_string());
                 self.find(
@@ -327,47 +332,33 @@ impl Look<'_> {
         Ok(())
     }
 
-    fn try_key(
-        &self,
-        token: &Token,
-        key: cryptoki::object::ObjectHandle,
-    ) -> Result<SignatureReport, Error> {
-        let session = token.open_session()?;
-        let name = key_name(&session, key);
-        let schemes = schemes(token, &session, key, &name)?;
-        let kind = schemes.first().map(|scheme| scheme.kind());
-        let public = kind.map(|kind| public_key(token, &session, key, kind));
-        let public = public.transpose()?.flatten();
-        let public = public.ok_or_else(|| Error::NoPublicKey { key: name.clone() })?;
-        let trial = Trial {
-            token,
-            session: &session,
-            key,
-            name: &name,
-            public: &public,
-        };
-        let signed: Vec<Signed> = (0..SIGNATURES)
-            .map(|_| trial.sign_random(&schemes))
-            .collect::<Result<_, _>>()?;
-        let mut times: Vec<_> = signed.iter().map(|signed| signed.duration).collect();
-        times.sort();
-        let Some(last) = signed.last() else {
-            return Err(Error::answer("no signature"));
-        };
-        Ok(SignatureReport {
-            mechanism: last.scheme.mechanism_name(),
-            encoding: match (last.scheme, last.encoding) {
-                (Scheme::RsaPss(_) | Scheme::RsaPkcs1(_), _) => None,
-                (_, Encoding::Raw) => Some("r || s"),
-                (_, Encoding::Der) => Some("DER"),
-            },
-            microseconds: times[SIGNATURES / 2].as_micros() as u64,
-        })
-    }
-
     fn find(&mut self, token: &str, finding: &str) {
         self.findings.push(format!("token {token}: {finding}"));
     }
+}
+
+fn try_key(visit: &Visit<'_>, key: ObjectHandle) -> Result<SignatureReport, Error> {
+    let name = key_name(&visit.session, key);
+    let schemes = visit.schemes(key, &name)?;
+    let kind = schemes.first().map(|scheme| scheme.kind());
+    let public = kind.map(|kind| visit.public_key(key, kind));
+    let public = public.transpose()?.flatten();
+    let public = public.ok_or_else(|| Error::NoPublicKey { key: name.clone() })?;
+    let sign = |_| visit.sign_random(key, &name, &schemes, &public);
+    let mut signed: Vec<Signed> = (0..SIGNATURES).map(sign).collect::<Result<_, _>>()?;
+    signed.sort_by_key(|signed| signed.duration);
+    let Some(median) = signed.get(SIGNATURES / 2) else {
+        return Err(Error::answer("no signature"));
+    };
+    Ok(SignatureReport {
+        mechanism: median.scheme.mechanism_name(),
+        encoding: match (median.scheme, median.encoding) {
+            (Scheme::RsaPss(_) | Scheme::RsaPkcs1(_), _) => None,
+            (_, Encoding::Raw) => Some("r || s"),
+            (_, Encoding::Der) => Some("DER"),
+        },
+        microseconds: u64::try_from(median.duration.as_micros()).unwrap_or(u64::MAX),
+    })
 }
 
 const SM2_SIGNATURES: &str = "SM2 signatures";
