@@ -288,6 +288,37 @@ fn sm2_keys_are_made_requested_for_and_measured() {
 }
 
 #[test]
+fn keygen_works_with_each_vendors_numbers() {
+    for vendor in ["luna", "sansec", "tass", "ibm-ep11"] {
+        let orders = format!("profile={vendor};{TOKEN}");
+        let arguments = ["--kind", "sm2", "--label", "new", "--id", "0a"];
+        let made = on_token(&orders, "keygen", &arguments);
+        assert_eq!(text(&made), "object=new id=0a\n", "{vendor}");
+    }
+}
+
+#[test]
+fn readme_shows_what_probe_writes() {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let (_, shown) = readme.split_once("\nshangmi     ").unwrap();
+    let (shown, _) = shown.split_once("```").unwrap();
+    let output = text(&on_token(TOKEN, "probe", &["--token", "bank"]));
+    let written = output.replace(&module(), "/usr/lib/libshangmi_testtoken.so");
+    // The time of a signature is another each time.
+    let timeless = |text: &str| {
+        let lines = text.lines().map(|line| match line.split_once("; ") {
+            Some((signs, time)) if time.ends_with(" ms a signature") => signs.to_owned(),
+            _ => line.to_owned(),
+        });
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(
+        timeless(&format!("shangmi     {shown}")),
+        timeless(&written)
+    );
+}
+
+#[test]
 fn softhsm_keys_outlive_the_command() {
     softhsm::isolated("softhsm_keys_outlive_the_command", || {
         softhsm::create_token("soft");

@@ -13,6 +13,7 @@
 mod softhsm;
 
 use std::path::Path;
+use std::process::Command;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ use shangmi::hsm::{Action, Audit, Ckr, Error, Event};
 use shangmi::pki::{self, Ca, Leaf, Purpose, Validity};
 use shangmi::random::SystemRandom;
 use shangmi::sm2::SecretKey;
-use shangmi_testtoken::{TestToken, module_path};
+use shangmi_testtoken::{Behaviour, TestToken, module_path};
 use signature::Verifier;
 use signature::hazmat::PrehashVerifier;
 use spki::{SubjectPublicKeyInfoOwned, SubjectPublicKeyInfoRef};
@@ -115,6 +116,7 @@ fn pair_that_fails_its_test_is_destroyed() {
         "signature=foreign",
         "signature=short",
         "sign=device-error",
+        "protection=ignored",
     ] {
         token.behave(orders).unwrap();
         let error = administration
@@ -135,6 +137,13 @@ fn pair_that_fails_its_test_is_destroyed() {
                 **reason,
                 Error::Call {
                     code: Ckr::DEVICE_ERROR,
+                    ..
+                }
+            ),
+            "protection=ignored" => matches!(
+                **reason,
+                Error::Unprotected {
+                    rule: "CKA_EXTRACTABLE is false",
                     ..
                 }
             ),
@@ -163,6 +172,39 @@ fn what_the_token_cannot_make_is_refused_by_name() {
         matches!(&error, Error::Mechanism { mechanism, .. } if mechanism == expected),
         "{error}"
     );
+}
+
+/// A vendor that only the program knows, with numbers below CKM_VENDOR_DEFINED.
+#[test]
+fn pair_with_numbers_of_the_programs_own() {
+    let test = "pair_with_numbers_of_the_programs_own";
+    if std::env::var_os(Behaviour::ENVIRONMENT).is_none() {
+        let orders = format!("profile=unnamed;token=own:{PIN};key=old:01");
+        let child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", test])
+            .env(Behaviour::ENVIRONMENT, orders)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&child.stdout);
+        assert!(
+            child.status.success() && said.contains("1 passed"),
+            "{said}"
+        );
+        return;
+    }
+    let uri = module_uri(&module_path().unwrap(), "token=own", PIN);
+    let unknown = Administration::open(&uri, &Options::default()).unwrap();
+    let error = unknown.generate(KeySpec::Sm2, "new", None).unwrap_err();
+    assert!(matches!(error, Error::NoSm2Numbers { .. }), "{error}");
+
+    let numbers = Profile::new("own", 0x0001_0001, 0x0001_0002);
+    let numbers = numbers.with_key_pair_generation(0x0001_0009);
+    let options = Options::default().profile(numbers);
+    let administration = Administration::open(&uri, &options).unwrap();
+    administration.generate(KeySpec::Sm2, "new", None).unwrap();
+    let keys = administration.keys().unwrap();
+    assert_eq!(key(&keys, "new").kind, Some(KeyKind::Sm2));
+    assert_eq!(key(&keys, "old").kind, Some(KeyKind::Sm2));
 }
 
 #[test]

@@ -66,7 +66,11 @@ impl fmt::Display for TokenReport {
         writeln!(
             f,
             "token       {}, serial {}; model {} by {}, firmware {}",
-            self.label, self.serial, self.model, self.manufacturer, self.firmware
+            named(&self.label),
+            self.serial,
+            self.model,
+            self.manufacturer,
+            self.firmware
         )?;
         writeln!(f, "            {}", self.flags.join(", "))?;
         if !self.chosen {
@@ -97,6 +101,14 @@ impl fmt::Display for TokenReport {
             write!(f, "{key}")?;
         }
         Ok(())
+    }
+}
+
+/// A blank token has no label.
+fn named(label: &str) -> &str {
+    match label.is_empty() {
+        true => "(no label)",
+        false => label,
     }
 }
 
