@@ -25,8 +25,8 @@ use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pkcs8::DecodePublicKey;
 use sha2::{Digest, Sha256};
 use shangmi::hsm::pkcs11::{
-    Administration, Confirmation, KeyInfo, KeyKind, KeySpec, OlderCertificates, Options, TokenKey,
-    Uri,
+    Administration, Confirmation, KeyInfo, KeyKind, KeySpec, OlderCertificates, Options, Profile,
+    TokenKey, Uri,
 };
 use shangmi::hsm::{Action, Audit, Ckr, Error, Event};
 use shangmi::pki::{self, Ca, Leaf, Purpose, Validity};
