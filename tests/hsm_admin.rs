@@ -26,7 +26,7 @@ use rsa::pkcs8::DecodePublicKey;
 use sha2::{Digest, Sha256};
 use shangmi::hsm::pkcs11::{
     Administration, Confirmation, KeyInfo, KeyKind, KeySpec, OlderCertificates, Options, Profile,
-    TokenKey, Uri,
+    TokenKey, Uri, probe,
 };
 use shangmi::hsm::{Action, Audit, Ckr, Error, Event};
 use shangmi::pki::{self, Ca, Leaf, Purpose, Validity};
@@ -430,6 +430,31 @@ fn wrong_pin_is_tried_once() {
         2,
         "the token's own and ours"
     );
+}
+
+#[test]
+fn probe_changes_nothing_and_spares_the_last_try() {
+    let token = TestToken::create("probed", PIN).unwrap();
+    token.generate_sm2("server", &[1]).unwrap();
+    let look = |pin: &str| {
+        let path = format!("serial={}", token.serial());
+        let uri = module_uri(&module_path().unwrap(), &path, pin);
+        probe(&uri, &Options::default()).unwrap()
+    };
+    let findings = look(PIN).findings;
+    assert!(findings.is_empty(), "{findings:?}");
+    for changing in ["C_CreateObject", "C_DestroyObject", "C_GenerateKeyPair"] {
+        assert_eq!(token.calls(changing).unwrap(), 0, "{changing}");
+    }
+    assert_eq!(token.calls("C_Logout").unwrap(), 1, "the token's own");
+
+    token.behave("pin-tries=2").unwrap();
+    let findings = look("first wrong PIN").findings;
+    assert!(findings[0].contains("CKR_PIN_INCORRECT"), "{findings:?}");
+    assert_eq!(token.wrong_pins().unwrap(), 1);
+    let findings = look("second wrong PIN").findings;
+    assert!(findings[0].contains("this is its last try"), "{findings:?}");
+    assert_eq!(token.wrong_pins().unwrap(), 1);
 }
 
 // ---- ECDSA and RSA, in SoftHSM2 ----
