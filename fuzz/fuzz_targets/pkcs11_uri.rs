@@ -111,7 +111,10 @@ fn attributes(uri: &Uri) -> Vec<(&'static str, Vec<u8>)> {
         ("module-name", text(uri.module_name())),
         ("pin-source", source),
         ("pin-value", value),
-        ("x-profile", text(uri.profile().map(|profile| profile.name()))),
+        (
+            "x-profile",
+            text(uri.profile().map(|profile| profile.name())),
+        ),
         ("x-user", text(user.as_deref())),
     ]
     .into_iter()

@@ -33,9 +33,9 @@ pub(super) enum Vendor {
 }
 
 impl Ckr {
-    const fn standard(code: CK_RV) -> Self {
+    const fn standard(code: u64) -> Self {
         Self {
-            code: code as u64,
+            code,
             vendor: Vendor::Unknown,
         }
     }
@@ -160,7 +160,7 @@ macro_rules! codes {
         impl Ckr {
             $(
                 #[doc = concat!("`", stringify!($code), "`")]
-                pub const $name: Self = Self::standard($code);
+                pub const $name: Self = Self::standard($code as u64);
             )*
 
             fn standard_name(&self) -> Option<&'static str> {
@@ -176,7 +176,7 @@ macro_rules! codes {
                 match code {
                     $(RvError::$binding => Self::$name,)*
                     RvError::VendorDefined(code) | RvError::UnknownErrorCode(code) => {
-                        Self::standard(code)
+                        Self::standard(code as u64)
                     }
                 }
             }

@@ -309,6 +309,12 @@ impl KeyFacts {
         Ok(raw.sign(desk.session, mechanism, parameters, key, &input)?)
     }
 
+    /// The mechanism of the best scheme.
+    pub(super) fn mechanism_name(&self) -> &'static str {
+        let best = self.schemes.first();
+        best.map_or("none", |scheme| scheme.mechanism_name())
+    }
+
     /// Signs a random digest, and verifies it in software.
     pub(super) fn prove(&self, desk: &mut Desk<'_>) -> Result<(), Error> {
         let Some(scheme) = self.schemes.first() else {

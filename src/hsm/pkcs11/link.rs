@@ -56,6 +56,13 @@ impl OpenSession {
         matches!(is_public(token, &self.session), Ok(false))
     }
 
+    /// Asks the module whether the session lives, logged in or not.
+    fn answers(&self, inside: &Inside<'_>) -> bool {
+        let info = self.session.get_session_info();
+        let failed = matches!(info, Err(CryptokiError::Pkcs11(..)));
+        self.generation == inside.generation && !failed
+    }
+
     pub(super) fn close(self, inside: &Inside<'_>) {
         if self.generation != inside.generation {
             return;
@@ -193,8 +200,12 @@ impl Link {
             self.move_to(inside, found);
         }
         let keeper = match self.keeper.take() {
-            Some(keeper) if keeper.generation == inside.generation => keeper,
-            _ => {
+            Some(keeper) if !self.logged_out && keeper.generation == inside.generation => keeper,
+            Some(keeper) if keeper.answers(inside) => keeper,
+            lost => {
+                if let Some(keeper) = lost {
+                    keeper.close(inside);
+                }
                 self.logged_out = true;
                 self.raw_session(inside)?
             }

@@ -242,10 +242,20 @@ impl Shared {
                 state.suspect = Some(key.clone());
             }
         });
-        let key = &key.name;
-        self.reporter
-            .event(Action::Sign { key, mechanism }, duration, error);
+        self.tell_signature(&key.name, mechanism, duration, error);
         result
+    }
+
+    /// Tells of a signature.
+    pub(super) fn tell_signature(
+        &self,
+        key: &str,
+        mechanism: &str,
+        took: Duration,
+        error: Option<&Error>,
+    ) {
+        self.reporter
+            .event(Action::Sign { key, mechanism }, took, error);
     }
 
     /// Gives a request to a session, or queues it.
@@ -315,7 +325,7 @@ impl Shared {
     }
 
     pub(super) fn left(&self, seat: u64) {
-        self.state().leave(seat);
+        self.state().remove(seat);
         self.seats_changed.notify_all();
     }
 

@@ -266,7 +266,7 @@ impl State {
         if first {
             self.opening = false;
         }
-        self.seats.remove(&id);
+        self.remove(id);
         let others = self.seats.values().filter(|seat| seat.open).count();
         if Remedy::of(error) == Remedy::FewerSessions && others > 0 {
             self.full = Some((self.seats.len(), Instant::now()));
@@ -289,14 +289,14 @@ impl State {
         let Some(seat) = self.seats.get_mut(&id) else {
             return Step::Leave;
         };
-        if let Some(job) = seat.order.take() {
-            return Step::Work(job);
-        }
         if closed {
-            return Step::Leave;
+            return seat.order.take().map_or(Step::Leave, Step::Work);
         }
         if seat.condemned {
             return Step::Replace;
+        }
+        if let Some(job) = seat.order.take() {
+            return Step::Work(job);
         }
         let wake = seat.wake.clone();
         if let Some(job) = self.queue.pop_front() {
@@ -324,9 +324,19 @@ impl State {
         }
     }
 
-    pub(super) fn leave(&mut self, id: u64) {
+    /// The seat's thread has ended. What it was to do next is for another.
+    pub(super) fn remove(&mut self, id: u64) {
         self.idle.retain(|other| *other != id);
-        self.seats.remove(&id);
+        let Some(job) = self.seats.remove(&id).and_then(|seat| seat.order) else {
+            return;
+        };
+        match self.take_idle().and_then(|id| self.seats.get_mut(&id)) {
+            Some(seat) => {
+                seat.order = Some(job);
+                seat.wake.notify_one();
+            }
+            None => self.queue.push_front(job),
+        }
     }
 
     /// Every thread has come to its end.
