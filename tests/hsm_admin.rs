@@ -449,10 +449,10 @@ fn probe_changes_nothing_and_spares_the_last_try() {
     assert_eq!(token.calls("C_Logout").unwrap(), 1, "the token's own");
 
     token.behave("pin-tries=2").unwrap();
-    let findings = look("first wrong PIN").findings;
+    let findings = look("first-wrong-PIN").findings;
     assert!(findings[0].contains("CKR_PIN_INCORRECT"), "{findings:?}");
     assert_eq!(token.wrong_pins().unwrap(), 1);
-    let findings = look("second wrong PIN").findings;
+    let findings = look("second-wrong-PIN").findings;
     assert!(findings[0].contains("this is its last try"), "{findings:?}");
     assert_eq!(token.wrong_pins().unwrap(), 1);
 }

@@ -10,7 +10,7 @@ use super::pool::Pool;
 use super::uri::Uri;
 use crate::hsm::Error;
 
-/// What [`bench`] measured.
+/// What [`bench()`] measured.
 #[derive(Clone, Copy, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

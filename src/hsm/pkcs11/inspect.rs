@@ -9,7 +9,7 @@ pub use look::probe;
 
 use super::admin::KeyInfo;
 
-/// What [`probe`] found. `Display` writes it for people.
+/// What [`probe()`] found. `Display` writes it for people.
 #[derive(Clone, Debug)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

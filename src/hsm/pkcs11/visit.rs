@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use cryptoki::object::ObjectHandle;
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use rand_core::TryRng;
 
@@ -66,7 +66,11 @@ impl<'a> Visit<'a> {
 
     /// A second session: a signature that failed may have left an operation active in the first.
     pub(super) fn again(&self) -> Result<Self, Error> {
-        Self::open(Access::Read, self.inside, self.token, self.profile)
+        let visit = Self::open(Access::Read, self.inside, self.token, self.profile)?;
+        // A Luna HA slot answers nothing about a handle in a session that has not searched.
+        let keys = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
+        visit.session.iter_objects(&keys)?.next().transpose()?;
+        Ok(visit)
     }
 
     /// How a private key of this name can sign, the best first; never empty.
