@@ -356,6 +356,7 @@ fn every_change_is_audited() {
         fn record(&self, event: &Event<'_>) {
             let what = match event.action {
                 Action::Login => "login".into(),
+                Action::Sign { key, mechanism } => format!("sign {key} {mechanism}"),
                 Action::GenerateKey { key, mechanism } => format!("generate {key} {mechanism}"),
                 Action::Delete { object } => format!("delete {object}"),
                 Action::ImportCertificate { object } => format!("import {object}"),
@@ -379,14 +380,12 @@ fn every_change_is_audited() {
     administration
         .generate(KeySpec::Sm2, "server", Some(&[1]))
         .unwrap();
-    let server = TokenKey::open(&uri(&token, "server"), None).unwrap();
+    let leaf = Leaf::server("bank.example");
+    let request = administration.request(&object("server"), &leaf).unwrap();
+    let request = pki::Request::from_der(request.as_der()).unwrap();
     let root = SecretKey::generate(&mut SystemRandom).unwrap();
     let ca = Ca::self_signed("CN=Test CA", root, Validity::days(30)).unwrap();
-    let leaf = Leaf::server("bank.example");
-    let certificate = ca.issue(
-        &leaf,
-        shangmi::sm2::SignDigest::public_key(&server.sm2().unwrap()),
-    );
+    let certificate = ca.issue_from_request(&request, Purpose::Server);
     administration
         .import_certificate(certificate.unwrap().as_der(), OlderCertificates::Keep)
         .unwrap();
@@ -399,8 +398,11 @@ fn every_change_is_audited() {
     );
     let expected = [
         "login",
+        "sign object=server id=01 CKM_SM2DSA failed",
         "generate object=server id=01 CKM_SM2_KEY_PAIR_GEN failed",
+        "sign object=server id=01 CKM_SM2DSA",
         "generate object=server id=01 CKM_SM2_KEY_PAIR_GEN",
+        "sign object=server id=01 CKM_SM2DSA",
         "import object=server id=01",
         "delete object=server id=01",
     ];

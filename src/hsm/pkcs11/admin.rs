@@ -181,7 +181,8 @@ impl Administration {
                 "the module was initialized again: open the administration anew",
             ));
         }
-        let visit = Visit::open(access, &inside, &self.token, self.module.profile);
+        let profile = self.module.profile;
+        let visit = Visit::open(access, &inside, &self.token, profile, &self.reporter);
         let result = visit.and_then(|visit| work(&visit));
         result.map_err(|error| error.of(self.module.vendor()))
     }

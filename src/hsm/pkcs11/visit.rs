@@ -13,9 +13,10 @@ use super::object::Object;
 use super::probe::PrivateKey;
 use super::profile::Profile;
 use super::public::{KeyKind, PublicKey};
+use super::report::Reporter;
 use super::scheme::{Encoding, Scheme};
 use super::token::Token;
-use crate::hsm::Error;
+use crate::hsm::{Action, Error};
 use crate::random::SystemRandom;
 
 /// A session with a token. The module stays initialized for as long.
@@ -24,6 +25,7 @@ pub(super) struct Visit<'a> {
     pub(super) inside: &'a Inside<'a>,
     pub(super) token: &'a Token,
     pub(super) profile: Option<Profile>,
+    pub(super) reporter: &'a Reporter,
 }
 
 /// What a session may do.
@@ -51,6 +53,7 @@ impl<'a> Visit<'a> {
         inside: &'a Inside<'a>,
         token: &'a Token,
         profile: Option<Profile>,
+        reporter: &'a Reporter,
     ) -> Result<Self, Error> {
         let session = match access {
             Access::Read => inside.pkcs11().open_ro_session(token.slot)?,
@@ -61,12 +64,19 @@ impl<'a> Visit<'a> {
             inside,
             token,
             profile,
+            reporter,
         })
     }
 
     /// A second session: a signature that failed may have left an operation active in the first.
     pub(super) fn again(&self) -> Result<Self, Error> {
-        let visit = Self::open(Access::Read, self.inside, self.token, self.profile)?;
+        let visit = Self::open(
+            Access::Read,
+            self.inside,
+            self.token,
+            self.profile,
+            self.reporter,
+        )?;
         // A Luna HA slot answers nothing about a handle in a session that has not searched.
         let keys = [Attribute::Class(ObjectClass::PRIVATE_KEY)];
         visit.session.iter_objects(&keys)?.next().transpose()?;
@@ -128,6 +138,26 @@ impl<'a> Visit<'a> {
 
     /// Signs a digest. After an error the session may be left with an active operation.
     pub(super) fn sign(
+        &self,
+        key: ObjectHandle,
+        name: &str,
+        scheme: Scheme,
+        public: &PublicKey,
+        digest: &[u8],
+    ) -> Result<Signed, Error> {
+        let begin = Instant::now();
+        let signed = self.sign_untold(key, name, scheme, public, digest);
+        let signed = signed.map_err(|error| error.of(Profile::vendor(self.profile)));
+        let action = Action::Sign {
+            key: name,
+            mechanism: scheme.mechanism_name(),
+        };
+        let error = signed.as_ref().err();
+        self.reporter.event(action, begin.elapsed(), error);
+        signed
+    }
+
+    fn sign_untold(
         &self,
         key: ObjectHandle,
         name: &str,

@@ -1,6 +1,7 @@
 //! Looks at everything, changes nothing.
 
 use std::path::Path;
+use std::time::Instant;
 
 use cryptoki::object::ObjectHandle;
 use cryptoki::slot::{Limit, Slot, TokenInfo};
@@ -12,6 +13,7 @@ use super::super::login::login;
 use super::super::module::{Inside, Module};
 use super::super::options::Options;
 use super::super::profile::{Profile, lacks_ha_only};
+use super::super::report::Reporter;
 use super::super::scheme::{Encoding, Hash, Scheme};
 use super::super::token::{self, Token, key_name};
 use super::super::uri::Uri;
@@ -21,7 +23,7 @@ use super::{
     Ability, KeyReport, LoginReport, MechanismReport, ModuleReport, ProfileReport, Report,
     SignatureReport, SlotReport, TokenReport,
 };
-use crate::hsm::Error;
+use crate::hsm::{Action, Error};
 
 /// Most keys that are tried.
 const MAX_KEYS: usize = 64;
@@ -280,7 +282,12 @@ impl Look<'_> {
 
     fn try_to_enter(&mut self, report: &mut TokenReport) -> Result<(), Error> {
         let token = Token::find(self.inside, self.uri)?;
-        let visit = Visit::open(Access::Read, self.inside, &token, self.module.profile)?;
+        let reporter = Reporter {
+            token: token.label.clone(),
+            audit: self.options.audit.clone(),
+        };
+        let profile = self.module.profile;
+        let visit = Visit::open(Access::Read, self.inside, &token, profile, &reporter)?;
         if token.login_required && self.options.pin_for(self.uri).is_some() {
             let last_try = report.flags.contains(&FINAL_TRY) || report.flags.contains(&LOCKED);
             if last_try {
@@ -290,8 +297,10 @@ impl Look<'_> {
                 );
                 return Ok(());
             }
+            let begin = Instant::now();
             let entered = login(&token, &visit.session, self.uri, self.options);
             let entered = entered.map_err(|error| error.of(self.module.vendor()));
+            reporter.event(Action::Login, begin.elapsed(), entered.as_ref().err());
             report.login = Some(LoginReport {
                 user: self.options.user_for(self.uri).to_string(),
                 error: entered.as_ref().err().map(without_source),
