@@ -8,6 +8,7 @@ use cryptoki::context::Function;
 use cryptoki::error::RvError;
 
 use super::ckr::Ckr;
+use super::function;
 use super::pkcs11::{KeyKind, UriError};
 use crate::sm2;
 
@@ -46,7 +47,7 @@ pub enum Error {
     /// A PKCS#11 call failed.
     Call {
         /// The call, such as `C_Login`.
-        function: String,
+        function: &'static str,
         /// Its return code.
         code: Ckr,
     },
@@ -183,7 +184,7 @@ pub enum Error {
 impl Error {
     pub(super) fn call(function: Function, code: RvError) -> Self {
         Self::Call {
-            function: format!("C_{function:?}"),
+            function: function::name(function),
             code: code.into(),
         }
     }
