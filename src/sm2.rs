@@ -42,7 +42,7 @@ pub use encryption::Decrypt;
 pub use error::Error;
 pub use id::{DEFAULT_ID, MAX_ID_LEN, TLS13_ID, message_digest, z_value};
 pub use key::{PublicKey, SecretKey};
-pub use sign::{SignDigest, SigningKey, VerifyingKey, verify_digest};
+pub use sign::{PreparedVerifyingKey, SignDigest, SigningKey, VerifyingKey, verify_digest};
 pub use signature::Signature;
 
 #[doc(no_inline)]

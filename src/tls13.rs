@@ -43,6 +43,7 @@ mod hash;
 mod hkdf;
 #[cfg(feature = "international")]
 mod international;
+mod issuers;
 mod kx;
 mod layered;
 mod provider;

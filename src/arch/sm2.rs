@@ -56,6 +56,8 @@ pub(crate) trait Arithmetic: Copy + Send + Sync + 'static {
     fn sub_n(self, a: &Limbs, b: &Limbs) -> Limbs;
     /// a^-1 2^512 mod p, so that the inverse of a Montgomery form is one too; 0 for 0.
     fn inv_p(self, a: &Limbs) -> Limbs;
+    /// As [`Arithmetic::inv_p`], in variable time.
+    fn inv_p_vartime(self, a: &Limbs) -> Limbs;
     /// a^-1 2^512 mod n; 0 for 0.
     fn inv_n(self, a: &Limbs) -> Limbs;
     /// Entry `index` of `table`, each entry N limbs, a multiple of 4; every entry is read. All zero

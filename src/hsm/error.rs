@@ -10,6 +10,7 @@ use cryptoki::context::Function;
 use cryptoki::error::RvError;
 
 use super::ckr::{Ckr, Vendor};
+use super::function;
 use super::pkcs11::{KeyKind, UriError};
 use crate::{pki, sm2};
 
@@ -67,7 +68,7 @@ pub enum Error {
     /// A PKCS#11 call failed.
     Call {
         /// The call, such as `C_Login`.
-        function: String,
+        function: &'static str,
         /// Its return code.
         code: Ckr,
     },
@@ -282,7 +283,7 @@ pub enum Error {
 impl Error {
     pub(super) fn call(function: Function, code: RvError) -> Self {
         Self::Call {
-            function: format!("C_{function:?}"),
+            function: function::name(function),
             code: code.into(),
         }
     }

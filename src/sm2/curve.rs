@@ -19,6 +19,7 @@ use crate::arch::sm2::{Arithmetic, Kernel, Limbs, Operation};
 use crate::secret::Secret;
 
 pub(super) use self::scalar::{Factor, Scalar};
+pub(super) use self::tables::PreparedPoint;
 
 /// The curve's coefficients a and b and its base point, as Z wants them (GB/T 32918.2, 5.5).
 pub(super) const CURVE_PARAMETERS: [[u8; 32]; 4] = [
@@ -52,7 +53,7 @@ impl Point {
         Kernel::select().run(MultipleOfG(k))
     }
 
-    /// \[k\]P, in constant time; `None` for k = 0.
+    /// \[k\]P, in constant time but for P, which is public; `None` for k = 0.
     pub(super) fn mul(&self, k: &Scalar) -> Option<Self> {
         Kernel::select().run(Multiple(k, self))
     }
@@ -68,6 +69,11 @@ impl Point {
         Kernel::select().run(SumHasX { u, v, p: self, r })
     }
 
+    /// With a table of its multiples, computed in variable time.
+    pub(super) fn prepare_vartime(&self) -> PreparedPoint {
+        PreparedPoint::new_vartime(self)
+    }
+
     /// The x coordinate modulo n.
     pub(super) fn x_scalar(&self) -> Scalar {
         Scalar::reduce_number(&Kernel::select().run(XNumber(self)))
@@ -80,6 +86,13 @@ impl Point {
         coordinates.as_mut_bytes().copy_from_slice(&encoded[1..]);
         self.zeroize();
         coordinates
+    }
+}
+
+impl PreparedPoint {
+    /// As [`Point::sum_has_x_vartime`], in less than half the time.
+    pub(super) fn sum_has_x_vartime(&self, u: &Scalar, v: &Scalar, r: &Scalar) -> bool {
+        Kernel::select().run(SumHasX { u, v, p: self, r })
     }
 }
 

@@ -1,5 +1,7 @@
 //! The signer's ID and the digest e that a signature covers.
 
+use std::sync::LazyLock;
+
 use digest::Digest;
 
 use super::curve::CURVE_PARAMETERS;
@@ -21,15 +23,26 @@ pub const MAX_ID_LEN: usize = 8191;
 /// # Errors
 /// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`].
 pub fn z_value(id: &[u8], key: &PublicKey) -> Result<[u8; 32], Error> {
-    if id.len() > MAX_ID_LEN {
-        return Err(Error::IdTooLong);
-    }
+    // Two of the four blocks are the same for all keys.
+    static OF_DEFAULT_ID: LazyLock<Sm3> = LazyLock::new(|| before_key(DEFAULT_ID));
+    static OF_TLS13_ID: LazyLock<Sm3> = LazyLock::new(|| before_key(TLS13_ID));
+    let hash = match id {
+        DEFAULT_ID => OF_DEFAULT_ID.clone(),
+        TLS13_ID => OF_TLS13_ID.clone(),
+        _ if id.len() > MAX_ID_LEN => return Err(Error::IdTooLong),
+        _ => before_key(id),
+    };
+    Ok(hash.chain_update(&key.as_sec1()[1..]).finalize().into())
+}
+
+/// What Z hashes before the public key.
+fn before_key(id: &[u8]) -> Sm3 {
     let bits = (id.len() * 8) as u16;
     let mut hash = Sm3::new().chain_update(bits.to_be_bytes()).chain_update(id);
     for parameter in &CURVE_PARAMETERS {
         hash.update(parameter);
     }
-    Ok(hash.chain_update(&key.as_sec1()[1..]).finalize().into())
+    hash
 }
 
 /// e = SM3(Z || message), the 32 bytes that a signature covers (GB/T 32918.2, 6.1 A1-A2).

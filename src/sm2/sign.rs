@@ -8,7 +8,7 @@ use ::signature::{Keypair, Signer, Verifier};
 use rand_core::TryRng;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-use super::curve::{Factor, Point, Scalar};
+use super::curve::{Factor, Point, PreparedPoint, Scalar};
 use super::id::{digest_with_z, z_value};
 use super::{Error, PublicKey, STACK, SecretKey, Signature};
 use crate::arch::ct::declassify;
@@ -89,6 +89,29 @@ impl VerifyingKey {
     pub fn public_key(&self) -> &PublicKey {
         &self.key
     }
+
+    /// The same key for many verifications.
+    pub fn prepare(self) -> PreparedVerifyingKey {
+        PreparedVerifyingKey {
+            multiples: self.key.point().prepare_vartime(),
+            key: self,
+        }
+    }
+}
+
+/// A verification key with 8 KiB of tables, which make verification more than twice as fast: for a key
+/// that verifies again and again, such as an authority's. Making it takes as long as two verifications.
+#[derive(Clone)]
+pub struct PreparedVerifyingKey {
+    key: VerifyingKey,
+    multiples: PreparedPoint,
+}
+
+impl PreparedVerifyingKey {
+    /// The key as it was before.
+    pub fn verifying_key(&self) -> &VerifyingKey {
+        &self.key
+    }
 }
 
 /// Verifies a signature on the 32-byte digest e (GB/T 32918.2, 7.1 B1-B2 and B4-B7).
@@ -96,10 +119,21 @@ impl VerifyingKey {
 /// # Errors
 /// [`Error::InvalidSignature`] if it does not verify.
 pub fn verify_digest(key: &PublicKey, e: &[u8; 32], signature: &Signature) -> Result<(), Error> {
+    verify_with(e, signature, |u, v, x| {
+        key.point().sum_has_x_vartime(u, v, x)
+    })
+}
+
+/// `sum_has_x` says whether \[u\]G + \[v\]P has that x, for the public key P.
+fn verify_with(
+    e: &[u8; 32],
+    signature: &Signature,
+    sum_has_x: impl FnOnce(&Scalar, &Scalar, &Scalar) -> bool,
+) -> Result<(), Error> {
     let t = *signature.r() + *signature.s();
     // B7: R = e + x1 mod n is r.
     let x = *signature.r() - Scalar::reduce(e);
-    if t.is_zero() || !key.point().sum_has_x_vartime(signature.s(), &t, &x) {
+    if t.is_zero() || !sum_has_x(signature.s(), &t, &x) {
         return Err(Error::InvalidSignature);
     }
     Ok(())
@@ -232,7 +266,32 @@ impl PrehashVerifier<Signature> for VerifyingKey {
     }
 }
 
+impl Verifier<Signature> for PreparedVerifyingKey {
+    fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), ::signature::Error> {
+        let e = digest_with_z(&self.key.z, message);
+        self.verify_prehash(&e, signature)
+    }
+}
+
+/// Verifies on e; the prehash must be its 32 bytes.
+impl PrehashVerifier<Signature> for PreparedVerifyingKey {
+    fn verify_prehash(&self, e: &[u8], signature: &Signature) -> Result<(), ::signature::Error> {
+        let e = e.try_into().map_err(::signature::Error::from_source)?;
+        Ok(verify_with(e, signature, |u, v, x| {
+            self.multiples.sum_has_x_vartime(u, v, x)
+        })?)
+    }
+}
+
 impl ZeroizeOnDrop for SigningKey {}
+
+impl fmt::Debug for PreparedVerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PreparedVerifyingKey")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -64,6 +64,28 @@ fn rustcrypto_verifies_our_signatures_and_we_verify_theirs() {
         let as_ours = Signature::from_bytes(&signature.to_bytes().into()).unwrap();
         Verifier::verify(ours.verifying_key(), b"message", &as_ours).unwrap();
         assert!(Verifier::verify(ours.verifying_key(), b"another", &as_ours).is_err());
+        let prepared = ours.verifying_key().clone().prepare();
+        assert_eq!(prepared.verifying_key(), ours.verifying_key());
+        Verifier::verify(&prepared, b"message", &as_ours).unwrap();
+        assert!(Verifier::verify(&prepared, b"another", &as_ours).is_err());
+    }
+}
+
+#[test]
+fn prepared_keys_verify_the_same() {
+    let keys: Vec<_> = (0..4).map(|_| random_key()).collect();
+    for (i, signer) in keys.iter().enumerate() {
+        let signature = signer.sign_digest(&[i as u8; 32]).unwrap();
+        for (j, key) in keys.iter().enumerate() {
+            let plain = VerifyingKey::new(key.public_key().clone(), DEFAULT_ID).unwrap();
+            let prepared = plain.clone().prepare();
+            for e in 0..keys.len() {
+                let e = [e as u8; 32];
+                let verified = prepared.verify_prehash(&e, &signature).is_ok();
+                assert_eq!(verified, i == j && e[0] == i as u8);
+                assert_eq!(verified, plain.verify_prehash(&e, &signature).is_ok());
+            }
+        }
     }
 }
 
@@ -92,6 +114,9 @@ fn the_prehash_is_e_and_has_32_bytes() {
             .verify_prehash(&e[1..], &signature)
             .is_err()
     );
+    let prepared = key.verifying_key().clone().prepare();
+    prepared.verify_prehash(&e, &signature).unwrap();
+    assert!(prepared.verify_prehash(&e[1..], &signature).is_err());
 }
 
 #[test]

@@ -7,6 +7,7 @@ use rustls::crypto::WebPkiSupportedAlgorithms;
 use signature::Verifier as _;
 
 use super::Error;
+use super::issuers::Issuers;
 use crate::pki;
 use crate::sm2::{self, PublicKey, Signature, VerifyingKey};
 
@@ -38,6 +39,9 @@ pub(super) static EMPTY_ID: &[&dyn SignatureVerificationAlgorithm] = &[
     &OnCertificates(sm2(SM2_WITH_SM3, &[sm2::DEFAULT_ID, b""])),
     &OnCertificates(sm2(SM2_WITH_SM3_NULL, &[sm2::DEFAULT_ID, b""])),
 ];
+
+/// Of certificates alone: a CertificateVerify's key is another for each peer.
+static ISSUERS: Issuers = Issuers::new();
 
 /// GB/T 35276
 const CERTIFICATE_IDS: &[&[u8]] = &[sm2::DEFAULT_ID];
@@ -119,17 +123,34 @@ impl SignatureVerificationAlgorithm for Sm2Verification {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), InvalidSignature> {
-        let key = PublicKey::from_sec1(public_key).map_err(|_| InvalidSignature)?;
         let signature = Signature::from_der(signature).map_err(|_| InvalidSignature)?;
-        let verifies = |id: &&[u8]| {
-            VerifyingKey::new(key.clone(), id)
-                .is_ok_and(|key| key.verify(message, &signature).is_ok())
+        let on_certificate = self.ids == CERTIFICATE_IDS;
+        let prepared = if on_certificate {
+            ISSUERS.find(public_key)
+        } else {
+            None
         };
-        if self.ids.iter().any(verifies) {
+        let key = match &prepared {
+            Some(issuer) => issuer.verifying_key().public_key().clone(),
+            None => PublicKey::from_sec1(public_key).map_err(|_| InvalidSignature)?,
+        };
+        let keyed = |id: &[u8]| VerifyingKey::new(key.clone(), id).ok();
+        let verifies =
+            |id: &&[u8]| keyed(id).is_some_and(|key| key.verify(message, &signature).is_ok());
+
+        let good = match &prepared {
+            Some(issuer) => issuer.verify(message, &signature).is_ok(),
+            None => self.ids.iter().any(verifies),
+        };
+        if good {
+            if on_certificate && prepared.is_none() {
+                let prepare = || keyed(sm2::DEFAULT_ID).map(VerifyingKey::prepare);
+                ISSUERS.remember(public_key, prepare);
+            }
             return Ok(());
         }
         // A verifier that is not of this module cannot name this mistake in its error.
-        if self.ids == CERTIFICATE_IDS && verifies(&&b""[..]) {
+        if on_certificate && verifies(&&b""[..]) {
             tracing::warn!("a certificate was refused: {}", Error::EmptySignerId);
         }
         Err(InvalidSignature)
@@ -141,5 +162,56 @@ impl SignatureVerificationAlgorithm for Sm2Verification {
 
     fn signature_alg_id(&self) -> AlgorithmIdentifier {
         self.signature_algorithm
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use signature::Signer as _;
+
+    use super::*;
+    use crate::random::SystemRandom;
+    use crate::sm2::{SecretKey, SigningKey};
+
+    /// The fourth time as the first: plainly, plainly and prepared, by the prepared key twice.
+    #[test]
+    fn an_authority_that_is_known_is_verified_as_a_new_one() {
+        let algorithm = sm2(SM2_WITH_SM3, CERTIFICATE_IDS);
+        let secret = SecretKey::generate(&mut SystemRandom).unwrap();
+        let public = secret.public_key().to_sec1();
+        let scalar = secret.to_bytes();
+        let sign = |id: &[u8], message: &[u8]| {
+            let secret = SecretKey::from_bytes(scalar.as_bytes()).unwrap();
+            SigningKey::new(secret, id).unwrap().sign(message).to_der()
+        };
+        for time in 0..4 {
+            assert_eq!(ISSUERS.find(&public).is_some(), time >= 2);
+            let verifies = |message: &[u8], signature: &[u8]| {
+                algorithm
+                    .verify_signature(&public, message, signature)
+                    .is_ok()
+            };
+            let good = sign(sm2::DEFAULT_ID, b"certificate");
+            assert!(!verifies(b"another", &good));
+            assert!(!verifies(b"certificate", &good[1..]));
+            assert!(!verifies(b"certificate", &sign(b"", b"certificate")));
+            let for_tls = sign(sm2::TLS13_ID, b"certificate");
+            assert!(!verifies(b"certificate", &for_tls));
+            // What failed is not remembered.
+            assert_eq!(ISSUERS.find(&public).is_some(), time >= 2);
+            assert!(verifies(b"certificate", &good));
+        }
+
+        // Who shakes hands is not remembered at all.
+        let peer = SecretKey::generate(&mut SystemRandom).unwrap();
+        let public = peer.public_key().to_sec1();
+        let peer = SigningKey::new(peer, sm2::TLS13_ID).unwrap();
+        for _ in 0..3 {
+            let signature = peer.sign(b"transcript").to_der();
+            HANDSHAKE[0]
+                .verify_signature(&public, b"transcript", &signature)
+                .unwrap();
+            assert!(ISSUERS.find(&public).is_none());
+        }
     }
 }

@@ -15,6 +15,8 @@
 //! The low bits of f and g decide what the next steps do, so sixty are made with these alone. They
 //! give a matrix that is applied to the long f and g, and, modulo the modulus, to the numbers d and e
 //! that keep d a = f c and e a = g c, for the number a to be inverted and a factor c.
+//!
+//! The inversion of public numbers takes the same steps, but many at once, and stops when g = 0.
 
 use crate::arch::sm2::{Limbs, barrier, negative_inverse};
 
@@ -81,6 +83,21 @@ impl Modulus {
             (f, g) = matrix.apply(f, g);
         }
         // f is 1 or -1, or +-m if a was 0: then d is 0.
+        self.normalize(d, f.sign()).to_limbs()
+    }
+
+    /// As [`Modulus::invert`], in variable time.
+    #[inline(never)]
+    pub(crate) fn invert_vartime(&self, a: &Limbs, c: &Limbs) -> Limbs {
+        let (mut f, mut g) = (self.m, Signed::from_limbs(a));
+        let (mut d, mut e) = (Signed([0; 5]), Signed::from_limbs(c));
+        let mut zeta = -1;
+        while g.0 != [0; 5] {
+            let matrix;
+            (zeta, matrix) = sixty_steps_vartime(zeta, f.0[0], g.0[0]);
+            (d, e) = self.apply(matrix, d, e);
+            (f, g) = matrix.apply(f, g);
+        }
         self.normalize(d, f.sign()).to_limbs()
     }
 
@@ -265,6 +282,41 @@ pub(crate) fn twenty_steps(
         zeta = (zeta ^ swap) - 1;
     }
     Steps { zeta, f, g }
+}
+
+/// As [`sixty_steps`], in variable time: halves g as often as it is even, and makes it even to up to
+/// six bits at once.
+fn sixty_steps_vartime(mut zeta: i64, mut f: i64, mut g: i64) -> (i64, Matrix) {
+    // 2^done times the matrix, as the row of f is doubled where the row of g would be halved.
+    let (mut u, mut v, mut q, mut r) = (1, 0, 0, 1);
+    let mut left = STEPS;
+    loop {
+        // If all the bits that are left are zero, so many steps.
+        let zeros = (g | -1 << left).trailing_zeros();
+        g >>= zeros;
+        (u, v) = (u << zeros, v << zeros);
+        zeta -= i64::from(zeros);
+        left -= zeros;
+        if left == 0 {
+            return (zeta, Matrix { u, v, q, r });
+        }
+
+        // What the swap does to zeta but for the 1 that is taken with the halving.
+        if zeta < 0 {
+            zeta = !zeta;
+            (f, g) = (g, f.wrapping_neg());
+            (u, q) = (q, -u);
+            (v, r) = (r, -v);
+        }
+        // For zeta + 1 steps there is no other swap: they add f to g as often as makes the lowest bits
+        // of g zero. That is -g / f; and f (2 - f^2) is 1 / f modulo 2^6, as f^2 is 1 modulo 2^3.
+        let bits = (zeta + 1).min(i64::from(left)).min(6);
+        let inverse = f.wrapping_mul(f.wrapping_mul(f).wrapping_sub(2));
+        let times = g.wrapping_mul(inverse) & ((1 << bits) - 1);
+        g = g.wrapping_add(f.wrapping_mul(times));
+        q += u * times;
+        r += v * times;
+    }
 }
 
 fn wide(a: i64, b: i64) -> i128 {

@@ -59,6 +59,10 @@ impl Arithmetic for Portable {
         MODULUS_P.invert(a, &R2_P, twenty_steps)
     }
 
+    fn inv_p_vartime(self, a: &Limbs) -> Limbs {
+        MODULUS_P.invert_vartime(a, &R2_P)
+    }
+
     fn inv_n(self, a: &Limbs) -> Limbs {
         MODULUS_N.invert(a, &R2_N, twenty_steps)
     }

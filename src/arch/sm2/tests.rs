@@ -24,6 +24,7 @@ enum Function {
     NegP,
     DoubleP,
     InvP,
+    InvPVartime,
     MulN,
     AddN,
     SubN,
@@ -51,6 +52,7 @@ impl Operation for Call {
             NegP => arithmetic.neg_p(a),
             DoubleP => arithmetic.double_p(a),
             InvP => arithmetic.inv_p(a),
+            InvPVartime => arithmetic.inv_p_vartime(a),
             MulN => arithmetic.mul_n(a, b),
             AddN => arithmetic.add_n(a, b),
             SubN => arithmetic.sub_n(a, b),
@@ -62,7 +64,7 @@ impl Operation for Call {
 impl Call {
     fn modulus(self) -> Limbs {
         match self.0 {
-            MulP | SqrP | AddP | SubP | HalfP | NegP | DoubleP | InvP => P,
+            MulP | SqrP | AddP | SubP | HalfP | NegP | DoubleP | InvP | InvPVartime => P,
             MulN | AddN | SubN | InvN => N,
         }
     }
@@ -88,7 +90,7 @@ impl Call {
             HalfP => a * F::TWO_INV,
             NegP => -a,
             DoubleP => a + a,
-            InvP | InvN => a.invert().unwrap_or(F::ZERO) * from_limbs::<F>(&r2),
+            InvP | InvPVartime | InvN => a.invert().unwrap_or(F::ZERO) * from_limbs::<F>(&r2),
         })
     }
 
@@ -196,7 +198,7 @@ fn inversion() {
     let mut random = SplitMix(0x696e_7665);
     for kernel in Kernel::all() {
         println!("{kernel:?}");
-        for function in [InvP, InvN] {
+        for function in [InvP, InvPVartime, InvN] {
             let m = Call(function, [0; 4], [0; 4]).modulus();
             assert_eq!(kernel.run(Call(function, [0; 4], [0; 4])), [0; 4]);
             let powers = (0..256).map(|i| power_of_two(i, &m));

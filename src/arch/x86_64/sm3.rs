@@ -1,12 +1,13 @@
 //! SM3's compression function: scalar rounds (BMI1, BMI2) beside a message expansion in 128-bit
 //! vectors (AVX), in assembly.
 //!
-//! The rounds are one chain of dependent instructions, and it decides the speed: from one E to the
-//! next it has seven (six in the first 16 rounds), which makes 432 cycles a block or 6.75 a byte. A
-//! round needs 23 arithmetic instructions, which keep four units busy for most of that time, so
-//! what is saved counts as much as what is taken off the chain. W_j and W'_j = W_j ^ W_(j+4) are
-//! operands from memory, and T_j is part of an address computation. The expansion runs eight rounds
-//! ahead, on vector units that have nothing else to do.
+//! The rounds are one chain of dependent instructions: from one E to the next it has seven (six in
+//! the first 16 rounds), which makes 432 cycles a block or 6.75 a byte. A round needs 23 arithmetic
+//! instructions (21), six of them rotations, and its speed depends on their order, which was found
+//! by timing on a Xeon with AVX-512. The chain could be six everywhere (GG from both halves of the
+//! exclusive or that E is), for three instructions more a late round; that was slower there.
+//! W_j and W'_j = W_j ^ W_(j+4) are operands from memory, and T_j is part of an address
+//! computation. The expansion runs eight rounds ahead.
 //!
 //! Assembly, because the compiler puts the sums and the vector instructions in an order of its own:
 //! the same steps in intrinsics are a quarter slower.
@@ -41,26 +42,6 @@ static DOUBLE_0: Shuffle = Shuffle([
     255, 255, 255, 255, 255, 255, 255, 255, 0, 1, 2, 3, 0, 1, 2, 3,
 ]);
 
-/// FF_j and GG_j begin with an exclusive or in the early rounds, with an `and` in the late ones.
-macro_rules! xor_or_and {
-    (early) => {
-        "xor "
-    };
-    (late) => {
-        "and "
-    };
-}
-
-/// An instruction that only the late rounds need.
-macro_rules! late {
-    (early $($part:expr),+) => {
-        ""
-    };
-    (late $($part:expr),+) => {
-        concat!($($part),+)
-    };
-}
-
 /// T_j <<< j for the assembler to compute, as a displacement, which is a signed number.
 macro_rules! t {
     (early $j:literal) => {
@@ -85,68 +66,94 @@ macro_rules! t {
     };
 }
 
-/// A <<< 12 + E + T_j. An address with three parts takes AMD's processors two cycles; the late
-/// rounds have these, since GG takes as long, and save an instruction. The early ones have not.
-macro_rules! add_e_and_t {
-    (early $j:literal, $e:literal) => {
-        concat!(
-            "lea ebp, [r15 + ", t!(early $j), "]\n",
-            "add ebp, ", $e, "d\n",
-        )
-    };
-    (late $j:literal, $e:literal) => {
-        concat!("lea ebp, [r15 + ", $e, " + ", t!(late $j), "]\n")
-    };
-}
-
 /// Round j (GB/T 32905-2016, 5.3.3), with eight vector instructions or fewer strewn in.
 ///
 /// The registers have the standard's names; `z` and `y` are free for B <<< 9 and F <<< 19. In the
 /// end `d` is the next A, `h` the next E, and `b` and `f` are free. r15 is A <<< 12 and then SS2,
 /// rbp is SS1.
 ///
+/// The early rounds add E and T_j one by one: an address with three parts takes AMD's processors
+/// two cycles. The late rounds have these, since GG takes as long, and save an instruction.
+///
 /// In the late rounds FF = (A & (B ^ C)) + (B & C), for the terms have no bit in common; the second
-/// can be added before A is known. GG = ((F ^ G) & E) ^ G.
+/// is C & ~(B ^ C), and is added before A is known. GG = ((F ^ G) & E) ^ G.
 #[rustfmt::skip]
 macro_rules! round {
     (
-        $phase:ident $j:literal
+        early $j:literal
         [$a:literal $d:literal $c:literal $b:literal $z:literal]
         [$e:literal $h:literal $g:literal $f:literal $y:literal]
         $v0:expr, $v1:expr, $v2:expr, $v3:expr, $v4:expr, $v5:expr, $v6:expr, $v7:expr
     ) => {
         concat!(
             "rorx r15d, ", $a, ", 20\n",
+            $v0,
+            "rorx ", $z, ", ", $b, ", 23\n",
+            "lea ebp, [r15 + ", t!(early $j), "]\n",
+            "xor ", $b, ", ", $c, "\n",
             "rorx ", $y, "d, ", $f, "d, 13\n",
             "xor ", $f, "d, ", $g, "d\n",
-            $v0,
             "add ", $h, "d, [rsp + 4*(", $j, " & 15)]\n",                   // H + W_j
-            "rorx ", $z, ", ", $b, ", 23\n",
-            "mov edi, ", $b, "\n",
+            "add ebp, ", $e, "d\n",
+            "xor ", $f, "d, ", $e, "d\n",                                   // GG
             $v1,
-            "xor edi, ", $c, "\n",
-            "add ", $d, ", [rsp + 64 + 4*(", $j, " & 15)]\n",               // D + W'_j
-            late!($phase "and ", $b, ", ", $c, "\n"),
-            $v2,
-            late!($phase "add ", $d, ", ", $b, "\n"),
-            add_e_and_t!($phase $j, $e),
-            xor_or_and!($phase), $f, "d, ", $e, "d\n",
-            $v3,
-            late!($phase "xor ", $f, "d, ", $g, "d\n"),                     // GG
-            "rorx ebp, ebp, 25\n",                                          // SS1
             "add ", $h, "d, ", $f, "d\n",
+            "rorx ebp, ebp, 25\n",                                          // SS1
+            "xor r15d, ebp\n",                                              // SS2
+            "add ", $h, "d, ebp\n",                                         // TT2
+            "rorx ", $f, "d, ", $h, "d, 23\n",
+            "add ", $d, ", [rsp + 64 + 4*(", $j, " & 15)]\n",               // D + W'_j
+            "xor ", $b, ", ", $a, "\n",                                     // FF
+            $v2,
+            $v3,
+            "rorx r14d, ", $h, "d, 15\n",
             $v4,
+            $v5,
+            "add ", $d, ", ", $b, "\n",
+            $v6,
+            "add ", $d, ", r15d\n",                                         // TT1
+            "xor ", $h, "d, ", $f, "d\n",
+            $v7,
+            "xor ", $h, "d, r14d\n",                                        // P0(TT2)
+        )
+    };
+    (
+        late $j:literal
+        [$a:literal $d:literal $c:literal $b:literal $z:literal]
+        [$e:literal $h:literal $g:literal $f:literal $y:literal]
+        $v0:expr, $v1:expr, $v2:expr, $v3:expr, $v4:expr, $v5:expr, $v6:expr, $v7:expr
+    ) => {
+        concat!(
+            $v0,
+            "add ", $d, ", [rsp + 64 + 4*(", $j, " & 15)]\n",               // D + W'_j
+            "add ", $h, "d, [rsp + 4*(", $j, " & 15)]\n",                   // H + W_j
+            "rorx ", $y, "d, ", $f, "d, 13\n",
+            "xor ", $f, "d, ", $g, "d\n",
+            "and ", $f, "d, ", $e, "d\n",
+            "xor ", $f, "d, ", $g, "d\n",                                   // GG
+            "rorx r15d, ", $a, ", 20\n",
+            "lea ebp, [r15 + ", $e, " + ", t!(late $j), "]\n",
+            "add ", $h, "d, ", $f, "d\n",
+            $v1,
+            "rorx ebp, ebp, 25\n",                                          // SS1
             "add ", $h, "d, ebp\n",                                         // TT2
             "rorx ", $f, "d, ", $h, "d, 23\n",
             "rorx r14d, ", $h, "d, 15\n",
+            $v2,
+            $v3,
+            $v4,
+            "rorx ", $z, ", ", $b, ", 23\n",
             $v5,
-            "xor ", $h, "d, ", $f, "d\n",
-            "xor ", $h, "d, r14d\n",                                        // P0(TT2)
-            xor_or_and!($phase), "edi, ", $a, "\n",
-            $v6,
-            "add ", $d, ", edi\n",                                          // + FF
+            "xor ", $b, ", ", $c, "\n",
+            "andn edi, ", $b, ", ", $c, "\n",                               // B & C
+            "add ", $d, ", edi\n",
+            "and ", $b, ", ", $a, "\n",                                     // A & (B ^ C)
+            "add ", $d, ", ", $b, "\n",
             "xor r15d, ebp\n",                                              // SS2
             "add ", $d, ", r15d\n",                                         // TT1
+            "xor ", $h, "d, ", $f, "d\n",
+            $v6,
+            "xor ", $h, "d, r14d\n",                                        // P0(TT2)
             $v7,
         )
     };
@@ -231,6 +238,9 @@ macro_rules! rounds {
 }
 
 /// Absorbs the blocks up to `end`. On the stack: the rings of W and W', `state`, and `end`.
+///
+/// It has no unwind tables (CFI): it calls nothing and cannot panic, so nothing unwinds through it;
+/// only a profiler that samples stacks loses its caller.
 ///
 /// # Safety
 /// The processor has BMI1, BMI2 and AVX; from `blocks` to `end` there are whole blocks, not none.

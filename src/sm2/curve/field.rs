@@ -98,6 +98,11 @@ impl<A: Arithmetic> Fe<A> {
         self.with(self.arithmetic.inv_p(&self.limbs))
     }
 
+    /// As [`Fe::invert`], in variable time.
+    pub(super) fn invert_vartime(self) -> Self {
+        self.with(self.arithmetic.inv_p_vartime(&self.limbs))
+    }
+
     /// A square root, if there is one.
     ///
     /// p = 3 mod 4, so it is the power (p + 1) / 4 = (2^31 - 1) 2^223 + (2^128 - 1) 2^94 + 2^62.

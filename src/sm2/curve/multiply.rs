@@ -10,9 +10,12 @@ use zeroize::{Zeroize, Zeroizing};
 use super::Point;
 use super::field::Fe;
 use super::limbs::{bits, is_below, subtract};
-use super::point::{Affine, Collected, Jacobian, Prepared};
+use super::point::{Affine, Collected, Jacobian};
 use super::scalar::Scalar;
-use super::tables::{ODD_MULTIPLES_OF_G, VARTIME_WINDOW, WINDOW, WINDOWS, WINDOWS_OF_G};
+use super::tables::{
+    ODD_MULTIPLES_OF_G, OddMultiples, PREPARED_ROWS, PREPARED_WINDOW, PreparedPoint,
+    VARTIME_WINDOW, WINDOW, WINDOWS, WINDOWS_OF_G,
+};
 use crate::arch::sm2::{Arithmetic, Limbs, N, Operation, P, barrier, choose};
 
 /// k or -k mod n as a sum of digits d_i 2^(W i), of which each is odd and -2^W < d_i < 2^W.
@@ -97,7 +100,7 @@ impl Operation for MultipleOfG<'_> {
     }
 }
 
-/// \[k\]P in constant time.
+/// \[k\]P in constant time. P is public wherever there is one: a peer's key, or half of a ciphertext.
 ///
 /// Points that are added are equal where s_i - d_i = n: not before i = 0, as s_i is far below n.
 /// The last addition is complete, since for this width there is a k, n - 6, of which it is a doubling.
@@ -116,11 +119,11 @@ impl Operation for Multiple<'_> {
         const { assert!(OddDigits::<W>::ENDS_IN_DOUBLING) };
         let digits = OddDigits::<W>::of(self.0);
         let p = Affine::new(arithmetic, self.1).into();
-        let table = odd_multiples::<A, { 1 << (W - 1) }>(&p).map(|point| point.limbs());
+        let table: OddMultiples<{ 1 << (W - 1) }> = odd_multiples_vartime(&p);
         let addend = |i| {
             let Digit { index, negative } = digits.digit(i);
             let entry = arithmetic.lookup(&table, index);
-            Jacobian::from_limbs(arithmetic, &entry).negated_if(negative)
+            Affine::from_limbs(arithmetic, &entry).negated_if(negative)
         };
 
         let mut sum = p;
@@ -139,30 +142,48 @@ fn finish<A: Arithmetic>(mut sum: Jacobian<A>, negated: u64) -> Option<Point> {
     point
 }
 
-/// P, 3P, .., (2 N - 1) P, for finite P and N far below n.
-pub(super) fn odd_multiples<A: Arithmetic, const N: usize>(p: &Jacobian<A>) -> [Jacobian<A>; N] {
+/// P, 3P, .., (2 N - 1) P, for finite P and N far below n, in variable time.
+pub(super) fn odd_multiples_vartime<A: Arithmetic, const N: usize>(
+    p: &Jacobian<A>,
+) -> OddMultiples<N> {
     let (mut twice, mut multiple) = p.double_beside_self();
-    std::array::from_fn(|i| {
+    // Each with what its z has more than the one before; on the heap, since they may be hundreds.
+    let mut next = |i| {
+        let mut factor = multiple.z;
         if i > 0 {
-            (multiple, twice) = twice.add_beside_self(&multiple);
+            (multiple, twice, factor) = twice.add_beside_self(&multiple);
         }
-        multiple
-    })
+        (multiple, factor)
+    };
+    let multiples: Vec<_> = (0..N).map(&mut next).collect();
+    let mut inverse = multiple.z.invert_vartime();
+    let mut table = [[0; 8]; N];
+    for (entry, (multiple, factor)) in table.iter_mut().zip(&multiples).rev() {
+        *entry = multiple.scaled(inverse).limbs();
+        inverse = inverse * *factor;
+    }
+    table
+}
+
+/// A public point, to be multiplied in variable time.
+pub(super) trait PublicPoint {
+    /// \[u\]G + \[v\]P.
+    fn sum_vartime<A: Arithmetic>(&self, arithmetic: A, u: &Scalar, v: &Scalar) -> Jacobian<A>;
 }
 
 /// Whether \[u\]G + \[v\]P is finite with an x that is r modulo n, in variable time.
-pub(super) struct SumHasX<'a> {
+pub(super) struct SumHasX<'a, T> {
     pub(super) u: &'a Scalar,
     pub(super) v: &'a Scalar,
-    pub(super) p: &'a Point,
+    pub(super) p: &'a T,
     pub(super) r: &'a Scalar,
 }
 
-impl Operation for SumHasX<'_> {
+impl<T: PublicPoint> Operation for SumHasX<'_, T> {
     type Output = bool;
 
     fn run<A: Arithmetic>(self, arithmetic: A) -> bool {
-        let sum = sum_vartime(arithmetic, self.u, self.v, self.p);
+        let sum = self.p.sum_vartime(arithmetic, self.u, self.v);
         if sum.is_infinity() != 0 {
             return false;
         }
@@ -175,30 +196,73 @@ impl Operation for SumHasX<'_> {
     }
 }
 
-/// \[u\]G + \[v\]P: both at once, each doubling for both.
-pub(super) fn sum_vartime<A: Arithmetic>(
-    arithmetic: A,
-    u: &Scalar,
-    v: &Scalar,
-    p: &Point,
-) -> Jacobian<A> {
-    /// The width of v's windows.
-    const W: usize = 5;
-    let of_p = odd_multiples::<A, { 1 << (W - 2) }>(&Affine::new(arithmetic, p).into());
-    let of_p = of_p.map(Prepared::from);
-    let of_g = &ODD_MULTIPLES_OF_G[0];
-    let digits_of_u = non_adjacent_form_vartime(u.number(), VARTIME_WINDOW);
-    let digits_of_v = non_adjacent_form_vartime(v.number(), W);
+impl PublicPoint for Point {
+    fn sum_vartime<A: Arithmetic>(&self, arithmetic: A, u: &Scalar, v: &Scalar) -> Jacobian<A> {
+        const W: usize = 5;
+        let of_p: OddMultiples<{ 1 << (W - 2) }> =
+            odd_multiples_vartime(&Affine::new(arithmetic, self).into());
+        let of_g = Term {
+            digits: non_adjacent_form_vartime(u.number(), VARTIME_WINDOW),
+            rows: [&ODD_MULTIPLES_OF_G[0][..]],
+        };
+        let of_p = Term {
+            digits: non_adjacent_form_vartime(v.number(), W),
+            rows: [&of_p[..]],
+        };
+        sum_of_terms_vartime(arithmetic, [of_g, of_p])
+    }
+}
 
+impl PublicPoint for PreparedPoint {
+    fn sum_vartime<A: Arithmetic>(&self, arithmetic: A, u: &Scalar, v: &Scalar) -> Jacobian<A> {
+        // Row i of G's table, too, is to have the multiples of 2^(stride i) G.
+        const STEP: usize = stride(PREPARED_ROWS) / WINDOW;
+        const { assert!(STEP * (PREPARED_ROWS - 1) < WINDOWS) };
+        let of_g = Term {
+            // One more than WINDOW, since these digits are below half their window's range.
+            digits: non_adjacent_form_vartime(u.number(), WINDOW + 1),
+            rows: std::array::from_fn(|i| &WINDOWS_OF_G[STEP * i][..]),
+        };
+        let of_p = Term {
+            digits: non_adjacent_form_vartime(v.number(), PREPARED_WINDOW),
+            rows: self.rows(),
+        };
+        sum_of_terms_vartime(arithmetic, [of_g, of_p])
+    }
+}
+
+/// A factor's digits, and tables of its point P: row i has the odd multiples of 2^(stride i) P.
+struct Term<'a, const ROWS: usize> {
+    digits: [i16; DIGITS],
+    rows: [&'a [[u64; 8]]; ROWS],
+}
+
+/// How many digits have a non-adjacent form.
+const DIGITS: usize = 257;
+
+/// How far rows of tables are apart: all doublings that there are. It is a multiple of WINDOW, so that
+/// G's windows have such rows.
+pub(super) const fn stride(rows: usize) -> usize {
+    DIGITS.div_ceil(rows * WINDOW) * WINDOW
+}
+
+/// The sum of both, each doubling for all rows of both.
+#[inline(always)]
+fn sum_of_terms_vartime<A: Arithmetic, const ROWS: usize>(
+    arithmetic: A,
+    terms: [Term<'_, ROWS>; 2],
+) -> Jacobian<A> {
+    let stride = const { stride(ROWS) };
     let mut sum = Jacobian::infinity(arithmetic);
-    for (digit_of_u, digit_of_v) in digits_of_u.iter().zip(&digits_of_v).rev() {
+    for i in (0..stride).rev() {
         sum = sum.double();
-        if let Some((index, negative)) = entry_of(*digit_of_u) {
-            let entry = Affine::from_limbs(arithmetic, &of_g[index]);
-            sum = sum.add_vartime(entry.negated_if(negative));
-        }
-        if let Some((index, negative)) = entry_of(*digit_of_v) {
-            sum = sum.add_vartime(of_p[index].negated_if(negative));
+        for Term { digits, rows } in &terms {
+            for (digit, row) in digits[i..].iter().step_by(stride).zip(rows) {
+                if let Some((index, negative)) = entry_of(*digit) {
+                    let entry = Affine::from_limbs(arithmetic, &row[index]);
+                    sum = sum.add_vartime(entry.negated_if(negative));
+                }
+            }
         }
     }
     sum
@@ -206,8 +270,8 @@ pub(super) fn sum_vartime<A: Arithmetic>(
 
 /// k as a sum of digits d_i 2^i that are zero or odd, below 2^(width - 1) in absolute value, of
 /// which `width` in a row hold at most one that is not zero. The highest is d_256 at most.
-fn non_adjacent_form_vartime(k: &Limbs, width: usize) -> [i16; 257] {
-    let mut digits = [0; 257];
+fn non_adjacent_form_vartime(k: &Limbs, width: usize) -> [i16; DIGITS] {
+    let mut digits = [0; DIGITS];
     let (mut i, mut carry) = (0, 0);
     while i < digits.len() {
         let window = bits(k, i, width) + carry;

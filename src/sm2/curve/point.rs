@@ -27,14 +27,6 @@ pub(super) struct Jacobian<A> {
     pub(super) z: Fe<A>,
 }
 
-/// A point with what its chords need of its z.
-#[derive(Clone, Copy)]
-pub(super) struct Prepared<A> {
-    point: Jacobian<A>,
-    zz: Fe<A>,
-    zzz: Fe<A>,
-}
-
 /// The point (x / zz, y / zzz), or infinity where zz = 0: what a sum of affine points is collected
 /// in. It takes one squaring less than in Jacobian coordinates, but doublings would cost more.
 #[derive(Clone, Copy)]
@@ -57,13 +49,6 @@ pub(super) struct Chord<A> {
     /// p's x with z h.
     v: Fe<A>,
     y1: Fe<A>,
-}
-
-/// What can be added to a point in Jacobian coordinates.
-pub(super) trait Addend<A>: Copy + Into<Jacobian<A>> {
-    /// The chord through `p` and this point, and their common z; meaningless if one of them is
-    /// infinity.
-    fn chord(self, p: &Jacobian<A>) -> (Chord<A>, Fe<A>);
 }
 
 impl<A: Arithmetic> Affine<A> {
@@ -123,19 +108,6 @@ impl<A: Arithmetic> Jacobian<A> {
         }
     }
 
-    /// From an entry of a table.
-    #[inline(always)]
-    pub(super) fn from_limbs(arithmetic: A, limbs: &[u64; 12]) -> Self {
-        let [x, y, z] = split(arithmetic, limbs);
-        Self { x, y, z }
-    }
-
-    /// As an entry of a table.
-    #[inline(always)]
-    pub(super) fn limbs(&self) -> [u64; 12] {
-        join([self.x, self.y, self.z])
-    }
-
     /// All ones for infinity, or else zero.
     pub(super) fn is_infinity(&self) -> u64 {
         self.z.is_zero()
@@ -171,9 +143,10 @@ impl<A: Arithmetic> Jacobian<A> {
         let yy = self.y.square();
         let m = (self.x - zz) * (self.x + zz);
         let xyy = self.x * yy;
+        // Here, for what comes next waits for m.
+        let z = self.y * self.z;
         let m = m + m.half();
         let mm = m.square();
-        let z = self.y * self.z;
         let yyyy = yy.square();
         let x = mm - xyy.double();
         let y = m.mul_sub(xyy - x, yy, yy);
@@ -189,49 +162,55 @@ impl<A: Arithmetic> Jacobian<A> {
         point
     }
 
-    /// self + q. The caller knows that neither is infinity and that they are not equal; the sum of
+    /// self + q. The caller knows that self is not infinity and that they are not equal; the sum of
     /// P and -P is right.
-    pub(super) fn add_unequal(&self, q: impl Addend<A>) -> Self {
-        let (chord, z) = q.chord(self);
-        let z = z * chord.h;
-        Self::new(chord.sum(), z)
+    #[inline(always)]
+    pub(super) fn add_unequal(&self, q: Affine<A>) -> Self {
+        self.add_by(&self.chord(q))
     }
 
-    /// self + q, and self with the same z, which costs nothing. The caller knows that self and q have
-    /// the same z, and are neither infinity nor equal.
-    pub(super) fn add_beside_self(&self, q: &Self) -> (Self, Self) {
+    /// self + q, self with the same z, which costs nothing, and by what self's z was multiplied. The
+    /// caller knows that self and q have the same z, and are neither infinity nor equal.
+    #[inline(always)]
+    pub(super) fn add_beside_self(&self, q: &Self) -> (Self, Self, Fe<A>) {
         let chord = Chord::through((self.x, self.y), (q.x, q.y));
-        let z = self.z * chord.h;
-        (Self::new(chord.sum(), z), Self::new(chord.p(), z))
+        let sum = self.add_by(&chord);
+        (sum, Self::new(chord.p(), sum.z), chord.h)
     }
 
     /// self + q for every self and q, in constant time.
-    pub(super) fn add_complete(&self, q: impl Addend<A>) -> Self {
-        let (chord, z) = q.chord(self);
-        let q: Self = q.into();
-        let z = z * chord.h;
-        Self::new(chord.sum(), z)
+    pub(super) fn add_complete(&self, q: Affine<A>) -> Self {
+        let chord = self.chord(q);
+        self.add_by(&chord)
             .or(&self.double(), chord.points_are_equal())
-            .or(self, q.is_infinity())
-            .or(&q, self.is_infinity())
+            .or(&q.into(), self.is_infinity())
     }
 
     /// self + q for every self and q.
-    pub(super) fn add_vartime(&self, q: impl Addend<A>) -> Self {
+    #[inline(always)]
+    pub(super) fn add_vartime(&self, q: Affine<A>) -> Self {
         if self.is_infinity() != 0 {
             return q.into();
         }
-        if q.into().is_infinity() != 0 {
-            return *self;
-        }
-        let (chord, z) = q.chord(self);
+        let chord = self.chord(q);
         match chord.points_are_equal() {
-            0 => {
-                let z = z * chord.h;
-                Self::new(chord.sum(), z)
-            }
+            0 => self.add_by(&chord),
             _ => self.double(),
         }
+    }
+
+    /// The chord through self and q; meaningless if self is infinity.
+    #[inline(always)]
+    fn chord(&self, q: Affine<A>) -> Chord<A> {
+        let zz = self.z.square();
+        Chord::through((self.x, self.y), (q.x * zz, q.y * (zz * self.z)))
+    }
+
+    /// self and the other point of the chord.
+    #[inline(always)]
+    fn add_by(&self, chord: &Chord<A>) -> Self {
+        let z = self.z * chord.h;
+        Self::new(chord.sum(), z)
     }
 
     /// -self where `mask` is all ones, self where it is zero.
@@ -264,56 +243,6 @@ impl<A: Arithmetic> Collected<A> {
     }
 }
 
-impl<A: Arithmetic> Addend<A> for Affine<A> {
-    #[inline(always)]
-    fn chord(self, p: &Jacobian<A>) -> (Chord<A>, Fe<A>) {
-        let zz = p.z.square();
-        let chord = Chord::through((p.x, p.y), (self.x * zz, self.y * (zz * p.z)));
-        (chord, p.z)
-    }
-}
-
-impl<A: Arithmetic> Addend<A> for Jacobian<A> {
-    #[inline(always)]
-    fn chord(self, p: &Jacobian<A>) -> (Chord<A>, Fe<A>) {
-        Prepared::from(self).chord(p)
-    }
-}
-
-impl<A: Arithmetic> Addend<A> for Prepared<A> {
-    #[inline(always)]
-    fn chord(self, p: &Jacobian<A>) -> (Chord<A>, Fe<A>) {
-        let zz = p.z.square();
-        let q = &self.point;
-        let chord = Chord::through(
-            (p.x * self.zz, p.y * self.zzz),
-            (q.x * zz, q.y * (zz * p.z)),
-        );
-        (chord, p.z * q.z)
-    }
-}
-
-impl<A: Arithmetic> Prepared<A> {
-    /// -self where `mask` is all ones, self where it is zero.
-    pub(super) fn negated_if(self, mask: u64) -> Self {
-        Self {
-            point: self.point.negated_if(mask),
-            ..self
-        }
-    }
-}
-
-impl<A: Arithmetic> From<Jacobian<A>> for Prepared<A> {
-    fn from(point: Jacobian<A>) -> Self {
-        let zz = point.z.square();
-        Self {
-            point,
-            zz,
-            zzz: zz * point.z,
-        }
-    }
-}
-
 impl<A: Arithmetic> From<Affine<A>> for Jacobian<A> {
     #[inline(always)]
     fn from(point: Affine<A>) -> Self {
@@ -322,13 +251,6 @@ impl<A: Arithmetic> From<Affine<A>> for Jacobian<A> {
             y: point.y,
             z: point.x.one_beside(),
         }
-    }
-}
-
-impl<A> From<Prepared<A>> for Jacobian<A> {
-    #[inline(always)]
-    fn from(prepared: Prepared<A>) -> Self {
-        prepared.point
     }
 }
 

@@ -7,20 +7,20 @@ use ::sm2::{AffinePoint, FieldBytes, ProjectivePoint, Scalar as TheirScalar, Sec
 use rand_core::TryRng;
 
 use super::limbs::{bits, from_be_bytes, subtract, to_be_bytes};
-use super::multiply::sum_vartime;
+use super::multiply::PublicPoint;
 use super::tables::{WINDOW, WINDOWS};
 use super::*;
 use crate::arch::sm2::{N, P};
 use crate::random::SystemRandom;
 
 /// [u]G + [v]P as a point.
-struct SumVartime<'a>(&'a Scalar, &'a Scalar, &'a Point);
+struct SumVartime<'a, T>(&'a Scalar, &'a Scalar, &'a T);
 
-impl Operation for SumVartime<'_> {
+impl<T: PublicPoint> Operation for SumVartime<'_, T> {
     type Output = Option<Point>;
 
     fn run<A: Arithmetic>(self, arithmetic: A) -> Option<Point> {
-        let sum = sum_vartime(arithmetic, self.0, self.1, self.2);
+        let sum = self.2.sum_vartime(arithmetic, self.0, self.1);
         Some(sum.affine()?.point())
     }
 }
@@ -84,6 +84,20 @@ fn from_theirs(point: ProjectivePoint) -> Option<Point> {
 fn point_to_theirs(point: &Point) -> ProjectivePoint {
     let encoded = Sec1Point::from_bytes(point.to_sec1()).unwrap();
     AffinePoint::from_sec1_point(&encoded).unwrap().into()
+}
+
+/// By the point and by the prepared point, which must agree.
+fn sum_has_x(
+    kernel: Kernel,
+    u: &Scalar,
+    v: &Scalar,
+    (p, prepared): (&Point, &PreparedPoint),
+    r: &Scalar,
+) -> bool {
+    let has_x = kernel.run(SumHasX { u, v, p, r });
+    let p = prepared;
+    assert_eq!(kernel.run(SumHasX { u, v, p, r }), has_x, "{kernel:?}");
+    has_x
 }
 
 fn generator() -> Point {
@@ -235,10 +249,14 @@ fn sums_of_multiples_agree_with_rustcrypto() {
         random_scalar(),
     ];
     let factors: Vec<_> = factors.iter().flat_map(|k| [*k, negative(*k)]).collect();
-    let of_p = [small(1), small(2), small(3), small(31), d];
+    // The rows of tables of P = [2^36]G are those of G; with P = [1/2^36]G they are shifted.
+    let shift = Scalar::reduce_number(&power_of_two(36));
+    let unshift = Factor::inverse_of(&shift).times(&Scalar::ONE);
+    let of_p = [small(1), small(2), small(3), small(31), d, shift, unshift];
     for p in of_p.iter().flat_map(|k| [*k, negative(*k)]) {
         let point = Point::mul_base(&p).unwrap();
         let their_point = point_to_theirs(&point);
+        let prepared = point.prepare_vartime();
         for v in &factors {
             // u = -v p makes the sum infinity.
             let opposite = negative(Factor::new(v).times(&p));
@@ -251,6 +269,8 @@ fn sums_of_multiples_agree_with_rustcrypto() {
                     let shown = (kernel, u.number(), v.number(), p.number());
                     let found = kernel.run(SumVartime(u, v, &point));
                     assert!(found == expected, "{shown:x?}");
+                    let found = kernel.run(SumVartime(u, v, &prepared));
+                    assert!(found == expected, "prepared: {shown:x?}");
                 }
             }
         }
@@ -261,16 +281,10 @@ fn sums_of_multiples_agree_with_rustcrypto() {
 fn the_x_of_a_sum_is_compared_modulo_n() {
     for _ in 0..50 {
         let (u, v, p) = (random_scalar(), random_scalar(), random_point());
+        let prepared = p.prepare_vartime();
         for kernel in Kernel::all() {
             let sum = kernel.run(SumVartime(&u, &v, &p)).unwrap();
-            let has_x = |r: &Scalar| {
-                kernel.run(SumHasX {
-                    u: &u,
-                    v: &v,
-                    p: &p,
-                    r,
-                })
-            };
+            let has_x = |r: &Scalar| sum_has_x(kernel, &u, &v, (&p, &prepared), r);
             let r = sum.x_scalar();
             assert!(has_x(&r));
             assert!(!has_x(&(r + Scalar::ONE)));
@@ -297,15 +311,9 @@ fn an_x_above_n_is_compared_modulo_n() {
         };
         found += 1;
         assert!(p.x_scalar() == small(i as u64));
+        let prepared = p.prepare_vartime();
         for kernel in Kernel::all() {
-            let has_x = |r: &Scalar| {
-                kernel.run(SumHasX {
-                    u: &zero,
-                    v: &Scalar::ONE,
-                    p: &p,
-                    r,
-                })
-            };
+            let has_x = |r: &Scalar| sum_has_x(kernel, &zero, &Scalar::ONE, (&p, &prepared), r);
             assert!(has_x(&small(i as u64)), "{kernel:?}");
             assert!(!has_x(&small(i as u64 + 1)), "{kernel:?}");
         }
@@ -324,8 +332,8 @@ fn infinity_has_no_x() {
             (small(7), small(7), &minus_p),
         ] {
             for r in [small(0), small(1), generator().x_scalar()] {
-                let (u, v, r) = (&u, &v, &r);
-                assert!(!kernel.run(SumHasX { u, v, p, r }), "{kernel:?}");
+                let both = (p, &p.prepare_vartime());
+                assert!(!sum_has_x(kernel, &u, &v, both, &r), "{kernel:?}");
             }
         }
     }
