@@ -7,6 +7,7 @@
 mod audit;
 mod ckr;
 mod error;
+mod function;
 mod metrics;
 pub mod pkcs11;
 

@@ -16,14 +16,16 @@ pub mod key;
 mod leaf;
 mod name;
 mod pem;
-mod request;
+pub(crate) mod request;
 mod signed;
 mod validity;
 
 pub use ca::Ca;
 pub use certificate::{Certificate, allows_digital_signature, certificate_public_key};
 #[cfg(feature = "pkcs11")]
-pub(crate) use certificate::{describe_certificate, subject_public_key_info};
+pub(crate) use certificate::{
+    certificate_der, certificate_names, describe_certificate, subject_public_key_info,
+};
 pub use error::{Error, Item, SignatureFault};
 #[cfg(feature = "rustls")]
 pub(crate) use extensions::forbids_signing;

@@ -20,10 +20,7 @@ fn faulty_slot_hides_no_other_token() {
             faulty.behave("info=device-error").unwrap();
         }
         TokenKey::open(&uri("healthy"), None).unwrap();
-        assert_eq!(
-            failed_call("last"),
-            ("C_GetTokenInfo".into(), Ckr::DEVICE_ERROR)
-        );
+        assert_eq!(failed_call("last"), ("C_GetTokenInfo", Ckr::DEVICE_ERROR));
     });
 }
 
@@ -34,7 +31,7 @@ fn module_that_fails_after_initialize_stays_loaded() {
         "module_that_fails_after_initialize_stays_loaded",
         orders,
         || {
-            let expected = ("C_GetInfo".into(), Ckr::DEVICE_ERROR);
+            let expected = ("C_GetInfo", Ckr::DEVICE_ERROR);
             assert_eq!(failed_call("any"), expected);
             // Loaded anew, it would not be initialized.
             let module = Pkcs11::new(module_path().unwrap()).unwrap();
@@ -52,7 +49,7 @@ fn uri(token: &str) -> Uri {
 }
 
 /// The call that fails when the token's key is opened.
-fn failed_call(token: &str) -> (String, Ckr) {
+fn failed_call(token: &str) -> (&'static str, Ckr) {
     match TokenKey::open(&uri(token), None) {
         Err(Error::Call { function, code }) => (function, code),
         other => panic!("{other:?}"),

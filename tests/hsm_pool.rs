@@ -347,7 +347,7 @@ fn token_that_never_signs_is_down_and_comes_back() {
     token.behave("sign=device-error").unwrap();
     let error = failure(&key);
     assert!(
-        matches!(error, Error::Call { function, code: Ckr::DEVICE_ERROR } if function == "C_Sign")
+        matches!(&error, Error::Call { function, code: Ckr::DEVICE_ERROR } if *function == "C_Sign")
     );
     until(|| matches!(failure(&key), Error::Down { .. }));
     // Sessions can be opened all the while: a probe must sign.
@@ -399,7 +399,7 @@ fn pin_that_is_refused_later_ends_it() {
     let key = sm2_key(&pool, "turned");
     token.expire_pin().unwrap();
     token.lose_sessions().unwrap();
-    let refused = |error| matches!(error, Error::Call { function, code: Ckr::PIN_EXPIRED } if function == "C_Login");
+    let refused = |error| matches!(&error, Error::Call { function, code: Ckr::PIN_EXPIRED } if *function == "C_Login");
     until(|| refused(failure(&key)));
     let logins = token.report().unwrap().calls("C_Login");
     for _ in 0..20 {

@@ -3,14 +3,16 @@
 use std::ffi::c_ulong;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cryptoki::context::Function;
 use cryptoki::error::RvError;
 
 use super::ckr::{Ckr, Vendor};
+use super::function;
 use super::pkcs11::{KeyKind, UriError};
-use crate::sm2;
+use crate::{pki, sm2};
 
 /// Why a key in an HSM cannot be used. No PIN is ever part of it.
 #[derive(Clone, Debug)]
@@ -66,7 +68,7 @@ pub enum Error {
     /// A PKCS#11 call failed.
     Call {
         /// The call, such as `C_Login`.
-        function: String,
+        function: &'static str,
         /// Its return code.
         code: Ckr,
     },
@@ -184,6 +186,56 @@ pub enum Error {
         /// What the key is.
         found: KeyKind,
     },
+    /// The number of the mechanism that makes SM2 key pairs is not known: the module's vendor is
+    /// not, or its profile has none.
+    NoSm2Numbers {
+        /// The token.
+        token: String,
+    },
+    /// A new key would have a label or an identifier that another key has.
+    KeyExists {
+        /// The token.
+        token: String,
+        /// The label or identifier.
+        key: String,
+    },
+    /// The token made a key that is not protected as was asked for.
+    Unprotected {
+        /// The key.
+        key: String,
+        /// What should hold and does not, or is not told.
+        rule: &'static str,
+    },
+    /// A new pair failed its test.
+    PairRefused {
+        /// The key.
+        key: String,
+        /// What was wrong with it.
+        reason: Box<Error>,
+        /// Why it could not be destroyed, if it could not.
+        remains: Option<Box<Error>>,
+    },
+    /// A key was not deleted, since its label or identifier was not repeated.
+    Unconfirmed {
+        /// The key.
+        key: String,
+    },
+    /// A certificate is for no private key of the token.
+    NoKeyForCertificate {
+        /// The token.
+        token: String,
+        /// The certificate's subject.
+        subject: String,
+    },
+    /// The token has this very certificate already.
+    CertificateExists {
+        /// The token.
+        token: String,
+        /// The certificate's subject.
+        subject: String,
+    },
+    /// A certification request cannot be made.
+    Pki(Arc<pki::Error>),
     /// The token did not answer in time. The call goes on in a thread of the pool, and its late
     /// answer is thrown away.
     Deadline {
@@ -231,7 +283,7 @@ pub enum Error {
 impl Error {
     pub(super) fn call(function: Function, code: RvError) -> Self {
         Self::Call {
-            function: format!("C_{function:?}"),
+            function: function::name(function),
             code: code.into(),
         }
     }
@@ -397,6 +449,50 @@ impl fmt::Display for Error {
             Self::WrongKind { wanted, found } => {
                 write!(f, "the key is {found}, and {wanted} is needed")
             }
+            Self::NoSm2Numbers { token } => write!(
+                f,
+                "the token {token}: the number of the mechanism that makes SM2 key pairs is not \
+                 known: name the vendor with x-profile, or give a profile"
+            ),
+            Self::KeyExists { token, key } => write!(
+                f,
+                "the token {token} has a key with {key}: choose another label or identifier, or \
+                 delete that key first"
+            ),
+            Self::Unprotected { key, rule } => write!(
+                f,
+                "the token does not say of the key {key} that {rule}: check its policies"
+            ),
+            Self::PairRefused {
+                key,
+                reason,
+                remains: None,
+            } => write!(
+                f,
+                "the new key {key} failed its test and was destroyed: {reason}"
+            ),
+            Self::PairRefused {
+                key,
+                reason,
+                remains: Some(fault),
+            } => write!(
+                f,
+                "the new key {key} failed its test ({reason}) and could not be destroyed \
+                 ({fault}): delete it"
+            ),
+            Self::Unconfirmed { key } => write!(
+                f,
+                "the key {key} was not deleted: repeat its exact label or identifier to confirm"
+            ),
+            Self::NoKeyForCertificate { token, subject } => write!(
+                f,
+                "the certificate of {subject} is for no private key of the token {token}"
+            ),
+            Self::CertificateExists { token, subject } => write!(
+                f,
+                "the token {token} has this certificate of {subject} already"
+            ),
+            Self::Pki(error) => error.fmt(f),
             Self::Deadline {
                 token,
                 task,
@@ -462,6 +558,8 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Uri(error) => Some(error),
+            Self::Pki(error) => Some(error),
+            Self::PairRefused { reason, .. } => Some(reason),
             _ => None,
         }
     }

@@ -15,7 +15,10 @@
 //! A key is refused at once where it could not serve later: its type must be supported, its token
 //! must have the mechanism, and a first signature must verify in software.
 
+mod admin;
+mod bench;
 mod certificate;
+mod inspect;
 mod keeper;
 mod key;
 mod link;
@@ -39,8 +42,15 @@ mod ticket;
 mod token;
 mod uri;
 mod uri_error;
+mod visit;
 mod worker;
 
+pub use admin::{Administration, Confirmation, KeyInfo, KeySpec, OlderCertificates, SignedRequest};
+pub use bench::{Throughput, bench};
+pub use inspect::{
+    Ability, KeyReport, LoginReport, MechanismReport, ModuleReport, ProfileReport, Report,
+    SignatureReport, SlotReport, TokenReport, probe,
+};
 pub use key::{Sm2TokenKey, TokenKey};
 pub use options::Options;
 pub use pin::{PinCallback, PinSource};

@@ -214,6 +214,35 @@ pub(crate) fn describe_certificate(der: &[u8]) -> Result<String, Error> {
     Ok(format!("{subject} serial {serial}"))
 }
 
+/// What a token stores of a certificate beside it (PKCS#11 2.40, 4.6.3), each in DER.
+#[cfg(feature = "pkcs11")]
+pub(crate) struct Names {
+    pub(crate) subject: Vec<u8>,
+    pub(crate) issuer: Vec<u8>,
+    pub(crate) serial_number: Vec<u8>,
+}
+
+/// The names in a certificate in DER, byte for byte, with a key of any algorithm.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn certificate_names(der: &[u8]) -> Result<Names, Error> {
+    let parsed = Parsed::from_der(der)?;
+    Ok(Names {
+        subject: parsed.subject.to_vec(),
+        issuer: parsed.issuer.to_vec(),
+        serial_number: der::Encode::to_der(&parsed.serial).map_err(ITEM.malformed())?,
+    })
+}
+
+/// The DER of the only certificate in a file, which is in DER or PEM.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn certificate_der(file: &[u8]) -> Result<Vec<u8>, Error> {
+    // A SEQUENCE begins so, and no text that anyone puts before PEM does.
+    match file.first() {
+        Some(0x30) => Ok(file.to_vec()),
+        _ => Ok(pem::decode_one(file, ITEM)?.1.to_vec()),
+    }
+}
+
 /// Whether a certificate's key may make signatures: its KeyUsage is left out or has
 /// digitalSignature (RFC 5280 section 4.2.1.3, RFC 8446 section 4.4.2.2).
 ///

@@ -4,6 +4,9 @@ use std::fmt;
 
 use der::referenced::{OwnedToRef, RefToOwned};
 use der::{Decode, Encode};
+#[cfg(feature = "pkcs11")]
+use spki::AlgorithmIdentifierRef;
+use spki::SubjectPublicKeyInfoOwned;
 use x509_cert::attr::Attributes;
 use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
@@ -34,20 +37,8 @@ impl Request {
     /// [`Error::InvalidName`] and [`Error::Profile`] where the leaf breaks a rule;
     /// [`Error::Signer`] and [`Error::SignerMismatch`] where the key does not sign.
     pub fn new(leaf: &Leaf, signer: &dyn SignDigest) -> Result<Self, Error> {
-        let subject = leaf.to_name()?;
-        let extensions = leaf.extensions(ITEM)?;
-        let encode = || {
-            let mut attributes = Attributes::default();
-            attributes.insert(ExtensionReq(extensions).try_into()?)?;
-            CertReqInfo {
-                version: Version::V1,
-                subject,
-                public_key: key::sm2_spki(signer.public_key())?.ref_to_owned(),
-                attributes,
-            }
-            .to_der()
-        };
-        let content = encode().map_err(ITEM.malformed())?;
+        let key = key::sm2_spki(signer.public_key()).map_err(ITEM.malformed())?;
+        let content = content(leaf, key.ref_to_owned())?;
         Self::from_der(&signed::sign(&content, signer, sm2::DEFAULT_ID, ITEM)?)
     }
 
@@ -89,8 +80,7 @@ impl Request {
     /// # Errors
     /// None that depends on the request: [`Error::Pem`] would mean a fault of the encoder.
     pub fn to_pem(&self) -> Result<String, Error> {
-        let mut pem = pem::encode("CERTIFICATE REQUEST", &self.der, ITEM)?;
-        Ok(std::mem::take(&mut *pem))
+        to_pem(&self.der)
     }
 
     /// The requester's key.
@@ -131,6 +121,44 @@ impl Request {
         };
         read().map_err(ITEM.malformed())
     }
+}
+
+/// CertificationRequestInfo (RFC 2986 section 4.1), which the signature covers, for a key of any
+/// kind.
+pub(crate) fn content(
+    leaf: &Leaf,
+    public_key: SubjectPublicKeyInfoOwned,
+) -> Result<Vec<u8>, Error> {
+    let subject = leaf.to_name()?;
+    let extensions = leaf.extensions(ITEM)?;
+    let encode = || {
+        let mut attributes = Attributes::default();
+        attributes.insert(ExtensionReq(extensions).try_into()?)?;
+        CertReqInfo {
+            version: Version::V1,
+            subject,
+            public_key,
+            attributes,
+        }
+        .to_der()
+    };
+    encode().map_err(ITEM.malformed())
+}
+
+/// A request of its content and a signature by a key of any kind.
+#[cfg(feature = "pkcs11")]
+pub(crate) fn assemble(
+    content: &[u8],
+    algorithm: AlgorithmIdentifierRef<'_>,
+    signature: &[u8],
+) -> Result<Vec<u8>, Error> {
+    signed::envelope(content, algorithm, signature, ITEM)
+}
+
+/// PEM text, label `CERTIFICATE REQUEST`.
+pub(crate) fn to_pem(der: &[u8]) -> Result<String, Error> {
+    let mut pem = pem::encode("CERTIFICATE REQUEST", der, ITEM)?;
+    Ok(std::mem::take(&mut *pem))
 }
 
 impl fmt::Debug for Request {

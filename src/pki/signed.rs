@@ -11,7 +11,7 @@ use crate::sm2::{self, PublicKey, SignDigest, Signature};
 pub(super) const MAX_SIGNED: usize = 64 * 1024;
 
 /// SM2 with SM3 as we write it: parameters absent.
-pub(super) const SM2_WITH_SM3: AlgorithmIdentifierRef<'static> = AlgorithmIdentifier {
+pub(crate) const SM2_WITH_SM3: AlgorithmIdentifierRef<'static> = AlgorithmIdentifier {
     oid: sm2::SIGN_WITH_SM3_OID,
     parameters: None,
 };
@@ -101,12 +101,21 @@ pub(super) fn sign(
     if !verify(key.public_key(), id, content, &signature) {
         return Err(Error::SignerMismatch);
     }
-    let signature = signature.to_der();
+    envelope(content, SM2_WITH_SM3, &signature.to_der(), item)
+}
+
+/// Puts `content`, a DER value, and its signature together.
+pub(super) fn envelope(
+    content: &[u8],
+    algorithm: AlgorithmIdentifierRef<'_>,
+    signature: &[u8],
+    item: Item,
+) -> Result<Vec<u8>, Error> {
     let encode = || {
         Envelope {
             content: AnyRef::from_der(content)?,
-            algorithm: SM2_WITH_SM3,
-            signature: BitStringRef::from_bytes(&signature)?,
+            algorithm,
+            signature: BitStringRef::from_bytes(signature)?,
         }
         .to_der()
     };

@@ -37,6 +37,7 @@ use std::time::Duration;
 /// | `info=device-error` | `C_GetTokenInfo` fails with `CKR_DEVICE_ERROR` |
 /// | `library=device-error` | `C_GetInfo` fails with `CKR_DEVICE_ERROR` |
 /// | `point=cut` | `CKA_EC_POINT` lacks its last byte |
+/// | `protection=ignored` | keys say that they can be extracted, whatever their template said |
 /// | `session-limit=N`, `session-limit=none` | sessions at a time (64 without an order) |
 /// | `login-expires=N`, `login-expires=T` | a login is good for N signatures, or for a time |
 /// | `pin=path` | the PIN is entered at the device: `C_Login` takes none |
@@ -105,6 +106,7 @@ pub(crate) enum Standing {
     SignFails,
     InfoFails,
     CutPoint,
+    Unprotected,
     SessionLimit(Option<usize>),
     LoginExpires(Expiry),
     ProtectedPath,
@@ -231,6 +233,7 @@ fn standing(name: &str, word: &str, rest: Option<&str>) -> Option<Standing> {
             Standing::Call(function("C_GetInfo")?, When::EVERY, fail)
         }
         ("point", "cut", None) => Standing::CutPoint,
+        ("protection", "ignored", None) => Standing::Unprotected,
         ("session-limit", "none", None) => Standing::SessionLimit(None),
         ("session-limit", count, None) => Standing::SessionLimit(Some(count.parse().ok()?)),
         ("login-expires", limit, None) => Standing::LoginExpires(match limit.parse() {

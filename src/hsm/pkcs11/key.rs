@@ -266,13 +266,11 @@ impl Inner {
     }
 
     /// The ways in which the key can sign, the best first.
-    #[cfg(feature = "rustls")]
     pub(super) fn schemes(&self) -> &[Scheme] {
         &self.facts.schemes
     }
 
     /// Signs a digest. The signature is as TLS and X.509 write it.
-    #[cfg(feature = "rustls")]
     pub(super) fn sign(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
         let facts = &self.facts;
         self.ask(scheme, digest, |answer| {
@@ -350,7 +348,7 @@ impl KeyFacts {
     }
 }
 
-fn template(uri: &Uri) -> Vec<Attribute> {
+pub(super) fn template(uri: &Uri) -> Vec<Attribute> {
     let label = uri.object().map(|label| Attribute::Label(label.into()));
     let id = uri.id().map(|id| Attribute::Id(id.into()));
     [Attribute::Class(ObjectClass::PRIVATE_KEY)]

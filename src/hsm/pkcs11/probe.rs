@@ -73,7 +73,7 @@ impl PrivateKey<'_> {
     }
 
     /// How this key can sign in this token; never empty.
-    fn schemes(&self) -> Result<Vec<Scheme>, Error> {
+    pub(super) fn schemes(&self) -> Result<Vec<Scheme>, Error> {
         let Some(key_type) = self.object().number(CKA_KEY_TYPE)? else {
             return Err(Error::answer("the key has no CKA_KEY_TYPE"));
         };

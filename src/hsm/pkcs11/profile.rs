@@ -1,6 +1,7 @@
 //! What vendors number in their own way.
 
 use std::ffi::c_ulong;
+use std::fmt;
 
 use crate::hsm::ckr::Vendor;
 
@@ -203,6 +204,17 @@ pub enum User {
     CryptoUser,
     /// `x-user=0x80000003`: the user type of this number.
     Vendor(u32),
+}
+
+/// As in `x-user`.
+impl fmt::Display for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("user"),
+            Self::CryptoUser => f.write_str("crypto-user"),
+            Self::Vendor(number) => write!(f, "{number:#010x}"),
+        }
+    }
 }
 
 impl From<User> for cryptoki::session::UserType {

@@ -22,6 +22,7 @@ pub(super) const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3
 
 /// What a key signs with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub enum KeyKind {
     /// SM2 with SM3 (GB/T 32918.2).

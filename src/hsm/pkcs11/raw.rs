@@ -13,7 +13,7 @@ use std::ptr;
 
 use cryptoki::context::Function;
 use cryptoki::error::{Error, Result, Rv, RvError};
-use cryptoki::object::ObjectHandle;
+use cryptoki::object::{Attribute, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki::slot::Slot;
 use cryptoki_sys::{
@@ -123,6 +123,44 @@ impl Raw {
         }
         value.truncate(length);
         Ok(Some(value))
+    }
+
+    /// The handles of a new public and private key.
+    pub(super) fn generate_key_pair(
+        &self,
+        session: &Session,
+        mechanism: CK_MECHANISM_TYPE,
+        public: &[Attribute],
+        private: &[Attribute],
+    ) -> Result<(ObjectHandle, ObjectHandle)> {
+        let generate = self.functions.C_GenerateKeyPair;
+        let generate = generate.ok_or(Error::NullFunctionPointer)?;
+        let mut mechanism = CK_MECHANISM {
+            mechanism,
+            pParameter: ptr::null_mut(),
+            ulParameterLen: 0,
+        };
+        let mut public: Vec<CK_ATTRIBUTE> = public.iter().map(Into::into).collect();
+        let mut private: Vec<CK_ATTRIBUTE> = private.iter().map(Into::into).collect();
+        let (mut public_key, mut private_key) = (0, 0);
+        // SAFETY: the templates' values live in the caller's attributes, and there are places for
+        // two handles; `Session` cannot be shared between threads.
+        let rv = unsafe {
+            generate(
+                session.handle(),
+                &mut mechanism,
+                public.as_mut_ptr(),
+                public.len().try_into()?,
+                private.as_mut_ptr(),
+                private.len().try_into()?,
+                &mut public_key,
+                &mut private_key,
+            )
+        };
+        Rv::from(rv).into_result(Function::GenerateKeyPair)?;
+        // SAFETY: the module gave these handles out.
+        let handle = |handle| unsafe { ObjectHandle::new_from_raw(handle) };
+        Ok((handle(public_key), handle(private_key)))
     }
 
     /// One C_SignInit and one C_Sign. After an error the session may be left with an active

@@ -1,6 +1,8 @@
 //! Who works, who waits, and how the token does: what a pool keeps under its one lock. Nothing here
 //! calls the module or waits.
 
+mod health;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Condvar};
 use std::time::{Duration, Instant};
@@ -10,18 +12,8 @@ use super::recovery::Remedy;
 use super::report::{Note, What};
 use super::ticket::Job;
 use crate::hsm::{Error, Health, Histogram, Metrics};
-
-/// How long trouble shows as [`Health::Degraded`].
-const TROUBLE: Duration = Duration::from_secs(5);
-
-/// How long the token's refusal of a further session is believed.
-const FULL: Duration = Duration::from_secs(30);
-
-/// So many failures in a row, and nothing between them, mean that the token is down.
-const DOWN_AFTER: usize = 8;
-
-/// So many sessions in a row that could not be opened, and no success meanwhile, mean it too.
-const DOWN_AFTER_OPENINGS: usize = 2;
+pub(super) use health::Outage;
+use health::{DOWN_AFTER_OPENINGS, FULL};
 
 pub(super) struct State {
     token: String,
@@ -52,13 +44,6 @@ pub(super) struct State {
     openings_failed_in_a_row: usize,
     last_success: Option<Instant>,
     pub(super) counts: Metrics,
-}
-
-/// The token is down.
-#[derive(Clone, Debug)]
-pub(super) struct Outage {
-    pub(super) since: Instant,
-    pub(super) cause: Error,
 }
 
 /// One session and its thread.
@@ -156,24 +141,6 @@ impl State {
         self.queue.retain(|other| !Arc::ptr_eq(other, job));
     }
 
-    /// A caller that came at `since` got nothing until its deadline.
-    pub(super) fn timed_out(&mut self, since: Instant, cause: &Error, notes: &mut Vec<Note>) {
-        self.counts.timeouts += 1;
-        self.note_trouble();
-        let silent = self.last_success.is_none_or(|last| last < since);
-        if silent && self.idle.is_empty() {
-            self.go_down(cause, notes);
-        }
-        self.tell_health(notes);
-    }
-
-    /// A good answer was given out, or a probe succeeded.
-    pub(super) fn succeeded(&mut self) {
-        self.last_success = Some(Instant::now());
-        self.failures_in_a_row = 0;
-        self.openings_failed_in_a_row = 0;
-    }
-
     /// An answer did not verify: the session that gave it is not to give another.
     pub(super) fn condemn(&mut self, id: u64) -> Option<Arc<Condvar>> {
         self.counts.wrong_signatures += 1;
@@ -181,21 +148,6 @@ impl State {
         seat.condemned = true;
         self.idle.retain(|other| *other != id);
         Some(seat.wake.clone())
-    }
-
-    /// Counts a failure of a session or a signature; whether the token is down, it tells.
-    pub(super) fn failed(&mut self, error: &Error, notes: &mut Vec<Note>) {
-        match Remedy::of(error) {
-            Remedy::GiveUp => return,
-            Remedy::Never => self.refuse(error, notes),
-            _ => {}
-        }
-        self.note_trouble();
-        self.failures_in_a_row += 1;
-        if self.failures_in_a_row >= DOWN_AFTER.max(2 * self.seats.len()) {
-            self.go_down(error, notes);
-        }
-        self.tell_health(notes);
     }
 
     // ---- seats ----
@@ -242,7 +194,8 @@ impl State {
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.open = true;
             seat.condemned = false;
-            seat.order = self.queue.pop_front();
+            // What it was to do before it was replaced comes first.
+            seat.order = seat.order.take().or_else(|| self.queue.pop_front());
         }
     }
 
@@ -363,115 +316,6 @@ impl State {
         wakes.collect()
     }
 
-    // ---- health ----
-
-    pub(super) fn health(&self) -> Health {
-        let recent = self.trouble.is_some_and(|when| when.elapsed() < TROUBLE);
-        let full = self.full.is_some_and(|(_, when)| when.elapsed() < FULL);
-        match (&self.outage, recent || full) {
-            (Some(_), _) => Health::Down,
-            (None, true) => Health::Degraded,
-            (None, false) => Health::Up,
-        }
-    }
-
-    /// Tells a change of health once.
-    pub(super) fn tell_health(&mut self, notes: &mut Vec<Note>) {
-        let (from, to) = (self.told, self.health());
-        if from == to {
-            return;
-        }
-        self.told = to;
-        let cause = self.outage.as_ref().map(|outage| &outage.cause);
-        let told = cause.map_or(Ok(()), Err);
-        notes.push(Note::new(
-            What::ChangeHealth { from, to },
-            Duration::ZERO,
-            told,
-        ));
-    }
-
-    /// When the health may change for the better without anything happening.
-    pub(super) fn better_at(&self) -> Option<Instant> {
-        let trouble = self.trouble.map(|when| when + TROUBLE);
-        let full = self.full.map(|(_, when)| when + FULL);
-        (self.told == Health::Degraded)
-            .then(|| trouble.max(full))
-            .flatten()
-    }
-
-    /// The outage that a probe may end: none if the PIN is what is wrong.
-    pub(super) fn outage(&self) -> Option<Outage> {
-        let hopeless = self.refused.is_some() || self.closed;
-        self.outage.clone().filter(|_| !hopeless)
-    }
-
-    /// Why the token is down.
-    pub(super) fn cause(&self) -> Option<Error> {
-        self.outage.as_ref().map(|outage| outage.cause.clone())
-    }
-
-    pub(super) fn recovered(&mut self, notes: &mut Vec<Note>) {
-        self.outage = None;
-        self.suspect = None;
-        self.trouble = None;
-        self.full = None;
-        self.succeeded();
-        self.tell_health(notes);
-    }
-
-    fn refuse(&mut self, error: &Error, notes: &mut Vec<Note>) {
-        self.refused.get_or_insert_with(|| error.clone());
-        self.go_down(error, notes);
-    }
-
-    fn go_down(&mut self, cause: &Error, notes: &mut Vec<Note>) {
-        self.strand();
-        if self.outage.is_some() || self.closed {
-            return;
-        }
-        self.counts.outages += 1;
-        self.outage = Some(Outage {
-            since: Instant::now(),
-            cause: cause.clone(),
-        });
-        self.tell_health(notes);
-    }
-
-    fn note_trouble(&mut self) {
-        self.trouble = Some(Instant::now());
-    }
-
-    /// No one is to wait for nothing.
-    fn strand(&mut self) {
-        self.stranded.extend(self.queue.drain(..));
-    }
-
-    /// Requests that waited in vain, and what to tell them.
-    pub(super) fn stranded(&mut self) -> Option<(Vec<Arc<dyn Job>>, Error)> {
-        if self.stranded.is_empty() {
-            return None;
-        }
-        let closed = || self.closed_error();
-        let error = self.refused.clone().or_else(|| self.down_error());
-        let error = error.unwrap_or_else(closed);
-        Some((std::mem::take(&mut self.stranded), error))
-    }
-
-    fn down_error(&self) -> Option<Error> {
-        self.outage.as_ref().map(|outage| Error::Down {
-            token: self.token.clone(),
-            since: outage.since,
-            cause: outage.cause.to_string(),
-        })
-    }
-
-    fn closed_error(&self) -> Error {
-        Error::Closed {
-            token: self.token.clone(),
-        }
-    }
-
     // ---- metrics ----
 
     pub(super) fn count(&mut self, note: &Note) {
@@ -533,5 +377,235 @@ fn no_counts() -> Metrics {
         slot_changes: 0,
         outages: 0,
         latency: Histogram::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::health::DOWN_AFTER;
+    use super::*;
+    use crate::hsm::Ckr;
+    use crate::hsm::pkcs11::worker::Desk;
+
+    /// A request that is never worked on.
+    struct Idle;
+
+    impl Job for Idle {
+        fn begin(&self) -> bool {
+            true
+        }
+
+        fn work(&self, _: &mut Desk<'_>) -> Result<(), Error> {
+            Ok(())
+        }
+
+        fn fail(&self, _: Error) {}
+
+        fn deliver(&self) {}
+    }
+
+    fn job() -> Arc<dyn Job> {
+        Arc::new(Idle)
+    }
+
+    fn call(code: Ckr) -> Error {
+        let function = "C_Sign";
+        Error::Call { function, code }
+    }
+
+    /// A pool with so many open sessions, all idle.
+    fn with_seats(count: usize, most: usize) -> State {
+        let mut state = State::new("token".into(), most);
+        for _ in 0..count {
+            let id = state.add_seat().unwrap();
+            state.opened(id, true);
+            assert!(matches!(state.next_step(id), Step::Wait(_)));
+        }
+        state
+    }
+
+    fn is_queued(placed: Result<Placed, Error>) -> Option<u64> {
+        match placed.unwrap() {
+            Placed::Queued(hired) => hired,
+            Placed::Given(_) => panic!("it was given to a session"),
+        }
+    }
+
+    /// The seat that has something to do.
+    fn busy(state: &State) -> Vec<u64> {
+        let orders = state.seats.iter().filter(|(_, seat)| seat.order.is_some());
+        orders.map(|(id, _)| *id).collect()
+    }
+
+    #[test]
+    fn sessions_are_opened_one_at_a_time_up_to_the_bound() {
+        let mut state = State::new("token".into(), 2);
+        assert_eq!(is_queued(state.place(job(), false)), Some(0));
+        // The first is still being opened.
+        assert_eq!(is_queued(state.place(job(), false)), None);
+        state.opened(0, true);
+        assert_eq!(busy(&state), [0]);
+        assert_eq!(state.hire(), Some(1));
+        state.opened(1, true);
+        assert_eq!(is_queued(state.place(job(), false)), None);
+        assert_eq!(state.metrics().waiting, 1);
+        assert!(matches!(state.next_step(0), Step::Work(_)));
+        state.release(0);
+        assert_eq!((busy(&state), state.metrics().waiting), (vec![0, 1], 0));
+    }
+
+    #[test]
+    fn the_least_recently_failed_session_is_first() {
+        let mut state = with_seats(3, 3);
+        state.lost(2);
+        std::thread::sleep(Duration::from_millis(2));
+        state.lost(0);
+        for expected in [&[1][..], &[1, 2], &[0, 1, 2]] {
+            assert!(matches!(state.place(job(), false), Ok(Placed::Given(_))));
+            assert_eq!(busy(&state), expected);
+        }
+    }
+
+    #[test]
+    fn what_an_ended_seat_was_to_do_goes_to_another() {
+        let mut state = with_seats(2, 2);
+        state.place(job(), false).ok().unwrap();
+        let [given] = busy(&state)[..] else { panic!() };
+        state.remove(given);
+        assert_eq!(busy(&state), [1 - given]);
+        state.remove(1 - given);
+        assert_eq!(state.metrics().waiting, 1);
+    }
+
+    #[test]
+    fn condemned_session_is_replaced_before_it_works() {
+        let mut state = with_seats(1, 1);
+        state.place(job(), false).ok().unwrap();
+        state.condemn(0);
+        assert!(matches!(state.next_step(0), Step::Replace));
+        state.lost(0);
+        state.opened(0, false);
+        assert!(matches!(state.next_step(0), Step::Work(_)));
+        assert_eq!(state.metrics().wrong_signatures, 1);
+    }
+
+    #[test]
+    fn a_full_token_means_fewer_sessions_and_no_outage() {
+        let mut state = with_seats(2, 16);
+        let mut notes = Vec::new();
+        let id = state.add_seat().unwrap();
+        state.opening_failed(id, true, &call(Ckr::SESSION_COUNT), &mut notes);
+        assert_eq!((state.limit(), state.health()), (2, Health::Degraded));
+        assert_eq!(state.add_seat(), None);
+        // Without any session there is nothing to go on with.
+        let mut state = State::new("token".into(), 16);
+        let id = state.add_seat().unwrap();
+        state.opening_failed(id, true, &call(Ckr::SESSION_COUNT), &mut notes);
+        assert_eq!(state.health(), Health::Down);
+    }
+
+    #[test]
+    fn failures_in_a_row_are_an_outage_told_once() {
+        let mut state = with_seats(1, 1);
+        let mut notes = Vec::new();
+        let error = call(Ckr::DEVICE_ERROR);
+        for _ in 1..DOWN_AFTER {
+            state.failed(&error, &mut notes);
+        }
+        state.succeeded();
+        for _ in 1..DOWN_AFTER {
+            state.failed(&error, &mut notes);
+        }
+        assert_eq!(state.health(), Health::Degraded);
+        state.failed(&error, &mut notes);
+        state.failed(&error, &mut notes);
+        let to_down = |note: &&Note| {
+            matches!(
+                note.what,
+                What::ChangeHealth {
+                    to: Health::Down,
+                    ..
+                }
+            )
+        };
+        assert_eq!(notes.iter().filter(to_down).count(), 1);
+        assert!(matches!(state.place(job(), false), Err(Error::Down { .. })));
+        assert_eq!(state.metrics().refused_while_down, 1);
+        // A probe passes.
+        assert!(matches!(state.place(job(), true), Ok(Placed::Given(_))));
+        state.recovered(&mut notes);
+        assert_eq!(state.health(), Health::Up);
+    }
+
+    #[test]
+    fn requests_own_failures_are_no_outage() {
+        let mut state = with_seats(1, 1);
+        let mut notes = Vec::new();
+        for _ in 0..100 {
+            state.failed(&call(Ckr::MECHANISM_INVALID), &mut notes);
+        }
+        assert_eq!((state.health(), notes.len()), (Health::Up, 0));
+    }
+
+    #[test]
+    fn refused_pin_ends_all_requests_with_the_same_error() {
+        let mut state = State::new("token".into(), 1);
+        let mut notes = Vec::new();
+        let id = is_queued(state.place(job(), false)).unwrap();
+        let error = Error::Call {
+            function: "C_Login",
+            code: Ckr::PIN_INCORRECT,
+        };
+        state.opening_failed(id, true, &error, &mut notes);
+        let is_pin = |error: &Error| {
+            matches!(
+                error,
+                Error::Call {
+                    code: Ckr::PIN_INCORRECT,
+                    ..
+                }
+            )
+        };
+        let (jobs, told) = state.stranded().unwrap();
+        assert_eq!(jobs.len(), 1);
+        assert!(is_pin(&told));
+        for probe in [false, true] {
+            assert!(state.place(job(), probe).is_err_and(|error| is_pin(&error)));
+        }
+        assert!(state.outage().is_none(), "nothing is probed");
+        assert_eq!(state.health(), Health::Down);
+    }
+
+    #[test]
+    fn silence_for_a_whole_deadline_is_an_outage_unless_others_get_answers() {
+        let came = Instant::now();
+        let late = Error::answer("late");
+        let mut notes = Vec::new();
+        let mut state = with_seats(1, 1);
+        state.place(job(), false).ok().unwrap();
+        state.succeeded();
+        state.timed_out(came, &late, &mut notes);
+        assert_eq!(state.health(), Health::Degraded);
+        state.timed_out(Instant::now(), &late, &mut notes);
+        assert_eq!(state.health(), Health::Down);
+        assert_eq!(state.metrics().timeouts, 2);
+    }
+
+    #[test]
+    fn closing_refuses_those_who_wait() {
+        let mut state = with_seats(1, 1);
+        state.place(job(), false).ok().unwrap();
+        assert_eq!(is_queued(state.place(job(), false)), None);
+        assert_eq!(state.close().len(), 1);
+        let (jobs, error) = state.stranded().unwrap();
+        assert_eq!(jobs.len(), 1);
+        assert!(matches!(error, Error::Closed { .. }));
+        assert!(matches!(
+            state.place(job(), false),
+            Err(Error::Closed { .. })
+        ));
+        // What was given to a session is done.
+        assert!(matches!(state.next_step(0), Step::Work(_)));
+        assert!(matches!(state.next_step(0), Step::Leave));
     }
 }

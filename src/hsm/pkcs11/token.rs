@@ -160,7 +160,7 @@ fn names(attributes: &[Attribute]) -> Vec<String> {
     attributes.iter().filter_map(name).collect()
 }
 
-fn matches(info: &TokenInfo, uri: &Uri) -> bool {
+pub(super) fn matches(info: &TokenInfo, uri: &Uri) -> bool {
     same(uri.token(), info.label())
         && same(uri.serial(), info.serial_number())
         && same(uri.manufacturer(), info.manufacturer_id())
@@ -188,6 +188,6 @@ fn described(parts: Vec<String>) -> String {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

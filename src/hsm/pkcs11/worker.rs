@@ -176,7 +176,7 @@ impl Worker {
         let remedy = Remedy::of(error);
         self.shared.with(|state, notes| state.failed(error, notes));
         // C_Sign may leave its operation active, which would refuse the next.
-        let in_doubt = matches!(error, Error::Call { function, .. } if function == "C_Sign");
+        let in_doubt = matches!(error, Error::Call { function, .. } if *function == "C_Sign");
         if !remedy.allows_retry() && !in_doubt {
             self.shared.with(|state, _| state.release(self.seat));
             job.deliver();

@@ -50,6 +50,7 @@ pub(crate) unsafe extern "C" fn C_GetAttributeValue(
         let cut = |kind| usize::from(token.faults.cut_point && kind == CKA_EC_POINT);
         for wanted in template {
             let value = match object.attribute(wanted.type_) {
+                Ok(_) if token.faults.unprotected && wanted.type_ == CKA_EXTRACTABLE => &[CK_TRUE],
                 Ok(value) => &value[..value.len() - cut(wanted.type_).min(value.len())],
                 Err(code) => {
                     wanted.ulValueLen = CK_UNAVAILABLE_INFORMATION;
