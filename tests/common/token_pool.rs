@@ -151,7 +151,7 @@ impl Module {
         let Error::Call { function, code } = &first else {
             panic!("{first}");
         };
-        assert_eq!(function, "C_Login");
+        assert_eq!(*function, "C_Login");
         assert_eq!(*code, Ckr::PIN_INCORRECT);
         for _ in 0..20 {
             let again = Pool::open(&wrong, Options::default()).unwrap_err();
