@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::error::Error as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -418,12 +419,7 @@ fn pin_that_is_refused_later_ends_it() {
 fn forked_child_is_refused() {
     let (_token, pool) = pool("fork", Options::default());
     let key = sm2_key(&pool, "fork");
-    let mut pipe = [0; 2];
-    // SAFETY: `pipe` has room for two descriptors.
-    assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
-    // SAFETY: the child signs, writes one byte and ends, without any lock of the test's own.
-    let child = unsafe { libc::fork() };
-    if child == 0 {
+    let in_child = in_child(|| {
         let forked = [
             matches!(failure(&key), Error::Forked),
             pool.health() == Health::Down,
@@ -431,26 +427,54 @@ fn forked_child_is_refused() {
             matches!(pool.key(&uri("fork"), None), Err(Error::Forked)),
         ];
         pool.close();
-        drop((key, pool));
-        let answer = u8::from(forked == [true; 4]);
+        drop((key.clone(), pool.clone()));
+        forked == [true; 4]
+    });
+    assert!(in_child);
+    // The parent's sessions are as they were.
+    sign(&key);
+    assert_eq!(pool.metrics().sessions_lost, 0);
+}
+
+#[test]
+fn forked_child_opens_its_own() {
+    alone("forked_child_opens_its_own", || {
+        let (_token, pool) = pool("child", Options::default());
+        let key = sm2_key(&pool, "child");
+        assert!(in_child(|| {
+            let own = TokenKey::open(&uri("child"), None).unwrap().sm2().unwrap();
+            sign(&own);
+            matches!(failure(&key), Error::Forked)
+        }));
+        sign(&key);
+    });
+}
+
+/// What `body` says in a forked child.
+fn in_child(body: impl Fn() -> bool) -> bool {
+    let mut pipe = [0; 2];
+    // SAFETY: `pipe` has room for two descriptors.
+    assert_eq!(unsafe { libc::pipe(pipe.as_mut_ptr()) }, 0);
+    // SAFETY: the child takes no lock that another thread of this test could hold.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let good = catch_unwind(AssertUnwindSafe(body)).unwrap_or(false);
+        let answer = u8::from(good);
         // SAFETY: one byte is read; the process ends without running anything else.
         unsafe {
             libc::write(pipe[1], (&raw const answer).cast(), 1);
             libc::_exit(0);
         }
     }
-    // SAFETY: both descriptors are open, and there is room for one byte.
-    let answer = unsafe {
+    let mut answer = 9u8;
+    // SAFETY: the descriptors are open, and there is room for one byte.
+    unsafe {
         libc::close(pipe[1]);
-        let mut answer = 9u8;
-        let read = libc::read(pipe[0], (&raw mut answer).cast(), 1);
+        assert_eq!(libc::read(pipe[0], (&raw mut answer).cast(), 1), 1);
+        libc::close(pipe[0]);
         libc::waitpid(child, std::ptr::null_mut(), 0);
-        (read, answer)
-    };
-    assert_eq!(answer, (1, 1));
-    // The parent's sessions are as they were.
-    sign(&key);
-    assert_eq!(pool.metrics().sessions_lost, 0);
+    }
+    answer == 1
 }
 
 #[test]

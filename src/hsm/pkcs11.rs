@@ -12,6 +12,19 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! A [`Pool`] holds the sessions that sign: the key's own, as here, or one that several keys share,
+//! with [`Options`] for its size, its deadline and its audit trail:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use shangmi::hsm::pkcs11::{Options, Pool, Uri};
+//!
+//! # let uri: Uri = "pkcs11:token=bank?module-path=/m.so&pin-source=file:/pin".parse()?;
+//! let pool = Pool::open(&uri, Options::default().max_sessions(30).deadline(Duration::from_secs(5)))?;
+//! let key = pool.key(&"pkcs11:object=server".parse()?, None)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! A key is refused at once where it could not serve later: its type must be supported, its token
 //! must have the mechanism, and a first signature must verify in software.
 

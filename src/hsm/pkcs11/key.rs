@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use cryptoki::object::{Attribute, ObjectClass};
 use rand_core::TryRng;
+use signature::hazmat::PrehashVerifier;
 
 use super::certificate::Certificate;
 use super::options::Options;
@@ -18,7 +19,7 @@ use super::uri::{ObjectType, Uri};
 use super::worker::Desk;
 use crate::hsm::Error;
 use crate::random::SystemRandom;
-use crate::sm2;
+use crate::sm2::{self, DEFAULT_ID, PreparedVerifyingKey, VerifyingKey};
 
 /// A private key that stays in its token. Cloning it is cheap, and clones share one pool of
 /// sessions.
@@ -53,6 +54,8 @@ pub(super) struct KeyFacts {
     encoding: Encoding,
     public: Arc<PublicKey>,
     certificate: Arc<Certificate>,
+    /// The public key of an SM2 key, made ready to verify every signature.
+    prepared: Option<Arc<PreparedVerifyingKey>>,
 }
 
 impl TokenKey {
@@ -142,9 +145,9 @@ impl sm2::SignDigest for Sm2TokenKey {
         let signature = self.inner.ask(scheme, e, |answer| {
             let signature =
                 read_sm2(answer, facts.encoding).ok_or_else(|| format_error(scheme, answer))?;
-            match sm2::verify_digest(&self.public, e, &signature) {
-                Ok(()) => Ok(signature),
-                Err(_) => Err(facts.wrong_signature(scheme)),
+            match facts.verifies_sm2(e, &signature) {
+                true => Ok(signature),
+                false => Err(facts.wrong_signature(scheme)),
             }
         });
         Ok(signature?)
@@ -204,7 +207,14 @@ impl Request {
             public,
             certificate,
         } = private.probe(self.certificate.as_deref())?;
+        let prepared = match &public.key {
+            // Digests come ready, so that the ID does not matter.
+            Key::Sm2(key) => VerifyingKey::new(key.clone(), DEFAULT_ID).ok(),
+            _ => None,
+        };
+        let prepared = prepared.map(|key| Arc::new(key.prepare()));
         Ok(KeyFacts {
+            prepared,
             id,
             name,
             template: self.template.clone(),
@@ -277,7 +287,7 @@ impl Inner {
             let signature = scheme
                 .read(answer, facts.encoding, &facts.public)
                 .ok_or_else(|| format_error(scheme, answer))?;
-            match scheme.verifies(&facts.public, digest, &signature) {
+            match facts.verifies(scheme, digest, &signature) {
                 true => Ok(signature),
                 false => Err(facts.wrong_signature(scheme)),
             }
@@ -330,7 +340,7 @@ impl KeyFacts {
         let mut error = format_error(scheme, answer);
         for encoding in scheme.encodings().iter().copied() {
             match scheme.read(answer, encoding, &self.public) {
-                Some(signature) if scheme.verifies(&self.public, digest, &signature) => {
+                Some(signature) if self.verifies(scheme, digest, &signature) => {
                     return Ok(encoding);
                 }
                 Some(_) => error = self.wrong_signature(scheme),
@@ -338,6 +348,20 @@ impl KeyFacts {
             }
         }
         Err(error)
+    }
+
+    /// Whether a signature, as [`Scheme::read`] returns it, verifies in software.
+    fn verifies(&self, scheme: Scheme, digest: &[u8], signature: &[u8]) -> bool {
+        match self.prepared {
+            Some(_) => sm2::Signature::from_der(signature)
+                .is_ok_and(|signature| self.verifies_sm2(digest, &signature)),
+            None => scheme.verifies(&self.public, digest, signature),
+        }
+    }
+
+    fn verifies_sm2(&self, e: &[u8], signature: &sm2::Signature) -> bool {
+        let key = self.prepared.as_ref();
+        key.is_some_and(|key| key.verify_prehash(e, signature).is_ok())
     }
 
     fn wrong_signature(&self, scheme: Scheme) -> Error {

@@ -238,7 +238,7 @@ impl Shared {
         let error = result.as_ref().err();
         self.with(|state, _| {
             state.signed(duration, error.is_none());
-            if error.is_some_and(|error| Remedy::of(error).allows_retry()) {
+            if error.is_some_and(is_suspicious) {
                 state.suspect = Some(key.clone());
             }
         });
@@ -355,7 +355,7 @@ impl Shared {
         }
     }
 
-    /// How late a request is answered at most.
+    /// Ends all threads, and waits for them so long at most.
     fn close(&self, wait: Duration) {
         if self.is_forked() {
             return;
@@ -445,6 +445,11 @@ impl Shared {
     fn is_forked(&self) -> bool {
         self.process != std::process::id()
     }
+}
+
+/// Whether a probe should try what failed so.
+fn is_suspicious(error: &Error) -> bool {
+    Remedy::of(error).allows_retry() || matches!(error, Error::Deadline { .. })
 }
 
 impl fmt::Debug for Pool {
