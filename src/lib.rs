@@ -10,9 +10,10 @@
 //! | hash, authenticate, derive keys with SM3 | [`sm3`] |
 //! | encrypt with SM4 | [`sm4`] |
 //!
-//! All features are on by default: `rustls`, `pkcs11`, and `international`, which adds AES-GCM, P-256,
-//! P-384, X25519 and RSA verification from RustCrypto to [`tls13`] as `mixed()`. A module imports only
-//! from modules below it in that table and from [`random`] and [`secret`].
+//! All features but one are on by default: `rustls`, `pkcs11`, and `international`, which adds AES-GCM, P-256,
+//! P-384, X25519 and RSA verification from RustCrypto to [`tls13`] as `mixed()`; but `tokio`, which adds
+//! `tls13::tokio` for servers and clients on tokio, is asked for. A module imports only from modules
+//! below it in that table and from [`random`] and [`secret`].
 //!
 //! A certificate and its key, and a TLS key made of them:
 //!
