@@ -427,7 +427,7 @@ fn missing_and_ambiguous_tokens_are_named() {
     assert!(matches!(error, Error::Token { matches: 2, .. }), "{error}");
 
     tokens[1].generate_sm2("key", &[]).unwrap();
-    let serial = tokens[1].serial().unwrap();
+    let serial = tokens[1].serial();
     let by_serial = uri(
         &format!("token=twins;serial={serial}"),
         &format!("&pin-value={PIN}"),

@@ -12,7 +12,8 @@ pub(crate) use keys::*;
 pub(crate) use objects::*;
 
 use crate::Result;
-use crate::module::{self, Module, Session};
+use crate::gate::{self, Target};
+use crate::module::{Module, Session};
 use crate::objects::Attributes;
 use crate::token::Token;
 use cryptoki_sys::*;
@@ -27,8 +28,27 @@ fn boundary(call: impl FnOnce() -> Result<()>) -> CK_RV {
     }
 }
 
-fn with_module(call: impl FnOnce(&mut Module) -> Result<()>) -> CK_RV {
-    boundary(|| call(module::lock().ready()?))
+/// A call, through the gate: `function` may be ordered to fail there.
+fn with_module(
+    function: &'static str,
+    target: Target,
+    call: impl FnOnce(&mut Module) -> Result<()>,
+) -> CK_RV {
+    boundary(|| call(&mut *gate::enter(function, target)?))
+}
+
+fn with_library(function: &'static str, call: impl FnOnce(&mut Module) -> Result<()>) -> CK_RV {
+    with_module(function, Target::Library, call)
+}
+
+fn with_token(
+    slot: CK_SLOT_ID,
+    function: &'static str,
+    call: impl FnOnce(&mut Token) -> Result<()>,
+) -> CK_RV {
+    with_module(function, Target::Slot(slot), |module| {
+        call(module.token(slot)?)
+    })
 }
 
 fn with_session(
@@ -36,8 +56,8 @@ fn with_session(
     function: &'static str,
     call: impl FnOnce(&mut Session, &mut Token) -> Result<()>,
 ) -> CK_RV {
-    with_module(|module| {
-        let (session, token) = module.session(handle, function)?;
+    with_module(function, Target::Session(handle), |module| {
+        let (session, token) = module.session(handle)?;
         call(session, token)
     })
 }
@@ -108,7 +128,7 @@ unsafe fn write_list<T: Copy>(values: &[T], list: *mut T, count: *mut CK_ULONG) 
 }
 
 /// Text as PKCS#11 has it: padded with blanks, without a final zero.
-fn padded<const N: usize>(text: &str) -> [u8; N] {
+pub(crate) fn padded<const N: usize>(text: &str) -> [u8; N] {
     let mut field = [b' '; N];
     for (place, byte) in field.iter_mut().zip(text.bytes()) {
         *place = byte;

@@ -1,4 +1,5 @@
-//! A PKCS#11 module in software, for tests only: an SM2 token with the numbers of a Thales Luna.
+//! A PKCS#11 module in software, for tests only: an SM2 token with the numbers of real
+//! vendors, a Thales Luna unless told otherwise.
 //!
 //! The crate is two things at once:
 //! - a `cdylib`, the module itself: it exports `C_GetFunctionList` (PKCS#11 2.40) and is loaded
@@ -13,15 +14,30 @@
 
 mod behaviour;
 mod calls;
+mod ckr;
+mod control;
+mod faults;
+mod gate;
 mod module;
 mod objects;
+mod orders;
+mod pin;
+mod presence;
+mod profile;
 mod provision;
+mod report;
+mod rule;
 mod sm2;
 mod table;
 mod token;
 
-pub use behaviour::Behaviour;
+pub use behaviour::{Behaviour, Encoding, Expiry, Fault, OrderError};
+pub use control::shangmi_testtoken_control;
+pub use orders::set_profile;
+pub use profile::Profile;
 pub use provision::{TestToken, module_path};
+pub use report::Report;
+pub use rule::When;
 pub use table::C_GetFunctionList;
 
 use cryptoki_sys::{CK_KEY_TYPE, CK_MECHANISM_TYPE, CK_RV};

@@ -1,8 +1,7 @@
 //! Objects: their attributes, the rules for making them and reading them.
 
-use crate::behaviour::Behaviour;
-use crate::{CKK_SM2, Result, sm2};
-use ::sm2::SecretKey;
+use crate::{Profile, Result, sm2};
+use ::sm2::dsa::SigningKey;
 use cryptoki_sys::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,32 +9,22 @@ use std::sync::Arc;
 /// Attribute values by type, as they cross the C boundary.
 pub(crate) type Attributes = BTreeMap<CK_ATTRIBUTE_TYPE, Vec<u8>>;
 
-/// Attributes that a Luna does not know, in a template or on an object.
-const UNKNOWN: [CK_ATTRIBUTE_TYPE; 5] = [
-    CKA_ALLOWED_MECHANISMS,
-    CKA_KEY_GEN_MECHANISM,
-    CKA_TRUSTED,
-    CKA_WRAP_WITH_TRUSTED,
-    CKA_ALWAYS_AUTHENTICATE,
-];
-
 /// One object; the secret of a private key is not among its attributes.
 pub(crate) struct Object {
     attributes: Attributes,
-    secret: Option<Arc<SecretKey>>,
+    secret: Option<Arc<SigningKey>>,
     /// The session that a session object dies with.
     pub(crate) session: Option<CK_SESSION_HANDLE>,
 }
 
 impl Object {
     /// `C_CreateObject`.
-    pub(crate) fn create(template: Attributes) -> Result<Self> {
-        refuse_unknown(&template)?;
-        let class = number(template.get(&CKA_CLASS).ok_or(CKR_TEMPLATE_INCOMPLETE)?)?;
-        match class {
-            CKO_PRIVATE_KEY => Self::import_private(template),
+    pub(crate) fn create(template: Attributes, profile: Profile) -> Result<Self> {
+        refuse_unknown(&template, profile)?;
+        match number_of(&template, CKA_CLASS)? {
+            CKO_PRIVATE_KEY => Self::import_private(template, profile),
             CKO_PUBLIC_KEY => {
-                require_sm2(&template)?;
+                require_sm2(&template, profile)?;
                 let point = template.get(&CKA_EC_POINT).ok_or(CKR_TEMPLATE_INCOMPLETE)?;
                 if point.len() != 67 || point[..3] != [0x04, 65, 0x04] {
                     return Err(CKR_ATTRIBUTE_VALUE_INVALID);
@@ -45,7 +34,14 @@ impl Object {
                     &[(CKA_PRIVATE, false)],
                 )))
             }
-            CKO_CERTIFICATE | CKO_DATA => Ok(Self::plain(with_defaults(
+            CKO_CERTIFICATE => {
+                require_x509(&template)?;
+                Ok(Self::plain(with_defaults(
+                    template,
+                    &[(CKA_PRIVATE, false)],
+                )))
+            }
+            CKO_DATA => Ok(Self::plain(with_defaults(
                 template,
                 &[(CKA_PRIVATE, false)],
             ))),
@@ -54,9 +50,15 @@ impl Object {
     }
 
     /// `C_GenerateKeyPair`: the public and the private object.
-    pub(crate) fn generate_pair(public: Attributes, private: Attributes) -> Result<(Self, Self)> {
-        refuse_unknown(&public)?;
-        refuse_unknown(&private)?;
+    pub(crate) fn generate_pair(
+        public: Attributes,
+        private: Attributes,
+        profile: Profile,
+    ) -> Result<(Self, Self)> {
+        refuse_unknown(&public, profile)?;
+        refuse_unknown(&private, profile)?;
+        require_kind(&public, CKO_PUBLIC_KEY, profile)?;
+        require_kind(&private, CKO_PRIVATE_KEY, profile)?;
         match public.get(&CKA_EC_PARAMS) {
             None => return Err(CKR_TEMPLATE_INCOMPLETE),
             Some(params) if **params == sm2::EC_PARAMS => {}
@@ -66,13 +68,22 @@ impl Object {
         if private.contains_key(&CKA_EC_PARAMS) || private.contains_key(&CKA_VALUE) {
             return Err(CKR_TEMPLATE_INCONSISTENT);
         }
-        let secret = sm2::generate()?;
-        let public = key_attributes(public, CKO_PUBLIC_KEY, &secret);
+        Self::pair(public, private, sm2::generate()?, profile)
+    }
+
+    /// The public and the private object of a key that is the token's own.
+    pub(crate) fn pair(
+        public: Attributes,
+        private: Attributes,
+        secret: SigningKey,
+        profile: Profile,
+    ) -> Result<(Self, Self)> {
+        let public = key_attributes(public, CKO_PUBLIC_KEY, &secret, profile);
         let public = with_defaults(
             public,
             &[(CKA_PRIVATE, false), (CKA_VERIFY, true), (CKA_LOCAL, true)],
         );
-        let private = key_attributes(private, CKO_PRIVATE_KEY, &secret);
+        let private = key_attributes(private, CKO_PRIVATE_KEY, &secret, profile);
         let private = with_defaults(private, &PRIVATE_KEY_DEFAULTS);
         let private = with_defaults(
             private,
@@ -122,7 +133,7 @@ impl Object {
     }
 
     /// The key that `C_SignInit` may use.
-    pub(crate) fn signing_key(&self) -> Result<Arc<SecretKey>> {
+    pub(crate) fn signing_key(&self) -> Result<Arc<SigningKey>> {
         match &self.secret {
             None => Err(CKR_KEY_TYPE_INCONSISTENT),
             Some(_) if !self.flag(CKA_SIGN) => Err(CKR_KEY_FUNCTION_NOT_PERMITTED),
@@ -130,25 +141,21 @@ impl Object {
         }
     }
 
-    /// `C_SetAttributeValue` on the object that holds the token's behaviour.
-    pub(crate) fn set_behaviour(&mut self, template: Attributes) -> Result<Behaviour> {
-        if self.attributes.get(&CKA_LABEL).map(Vec::as_slice)
-            != Some(Behaviour::OBJECT_LABEL.as_bytes())
-            || template.len() != 1
-        {
-            return Err(CKR_ATTRIBUTE_READ_ONLY);
-        }
-        let value = template.get(&CKA_VALUE).ok_or(CKR_ATTRIBUTE_READ_ONLY)?;
-        let behaviour = str::from_utf8(value)
-            .ok()
-            .and_then(Behaviour::parse)
-            .ok_or(CKR_ATTRIBUTE_VALUE_INVALID)?;
-        self.attributes.extend(template);
-        Ok(behaviour)
+    pub(crate) fn is_labelled(&self, label: &str) -> bool {
+        self.attributes.get(&CKA_LABEL).map(Vec::as_slice) == Some(label.as_bytes())
     }
 
-    fn import_private(mut template: Attributes) -> Result<Self> {
-        require_sm2(&template)?;
+    pub(crate) fn is_key(&self) -> bool {
+        self.attributes.contains_key(&CKA_KEY_TYPE)
+    }
+
+    /// Puts values in place of others.
+    pub(crate) fn set(&mut self, values: Attributes) {
+        self.attributes.extend(values);
+    }
+
+    fn import_private(mut template: Attributes, profile: Profile) -> Result<Self> {
+        require_sm2(&template, profile)?;
         let value = template.remove(&CKA_VALUE).ok_or(CKR_TEMPLATE_INCOMPLETE)?;
         let secret = sm2::import(&value)?;
         if template
@@ -157,7 +164,7 @@ impl Object {
         {
             return Err(CKR_TEMPLATE_INCONSISTENT);
         }
-        let attributes = key_attributes(template, CKO_PRIVATE_KEY, &secret);
+        let attributes = key_attributes(template, CKO_PRIVATE_KEY, &secret, profile);
         let attributes = with_defaults(attributes, &PRIVATE_KEY_DEFAULTS);
         let attributes = with_defaults(
             attributes,
@@ -170,7 +177,7 @@ impl Object {
         Self::private(attributes, secret)
     }
 
-    fn private(attributes: Attributes, secret: SecretKey) -> Result<Self> {
+    fn private(attributes: Attributes, secret: SigningKey) -> Result<Self> {
         let object = Self {
             attributes,
             secret: Some(Arc::new(secret)),
@@ -205,32 +212,56 @@ const PRIVATE_KEY_DEFAULTS: [(CK_ATTRIBUTE_TYPE, bool); 4] = [
     (CKA_SIGN, true),
 ];
 
-fn refuse_unknown(template: &Attributes) -> Result<()> {
-    match UNKNOWN.iter().any(|kind| template.contains_key(kind)) {
-        true => Err(CKR_ATTRIBUTE_TYPE_INVALID),
-        false => Ok(()),
+fn refuse_unknown(template: &Attributes, profile: Profile) -> Result<()> {
+    match template.keys().all(|kind| profile.knows(*kind)) {
+        true => Ok(()),
+        false => Err(CKR_ATTRIBUTE_TYPE_INVALID),
     }
 }
 
-fn require_sm2(template: &Attributes) -> Result<()> {
-    let key_type = number(template.get(&CKA_KEY_TYPE).ok_or(CKR_TEMPLATE_INCOMPLETE)?)?;
+/// A template of `C_GenerateKeyPair` need not say what it is for, but it must not be wrong.
+fn require_kind(template: &Attributes, class: CK_OBJECT_CLASS, profile: Profile) -> Result<()> {
+    for (kind, expected) in [(CKA_CLASS, class), (CKA_KEY_TYPE, profile.key_type())] {
+        if template.contains_key(&kind) && number_of(template, kind)? != expected {
+            return Err(CKR_TEMPLATE_INCONSISTENT);
+        }
+    }
+    Ok(())
+}
+
+fn require_sm2(template: &Attributes, profile: Profile) -> Result<()> {
     let foreign_curve = template
         .get(&CKA_EC_PARAMS)
         .is_some_and(|p| **p != sm2::EC_PARAMS);
-    match key_type == CKK_SM2 && !foreign_curve {
+    match number_of(template, CKA_KEY_TYPE)? == profile.key_type() && !foreign_curve {
         true => Ok(()),
         false => Err(CKR_ATTRIBUTE_VALUE_INVALID),
     }
+}
+
+/// PKCS#11 2.40, 4.6.3: what an X.509 certificate must have. The value is kept unread.
+fn require_x509(template: &Attributes) -> Result<()> {
+    if number_of(template, CKA_CERTIFICATE_TYPE)? != CKC_X_509 {
+        return Err(CKR_ATTRIBUTE_VALUE_INVALID);
+    }
+    for kind in [CKA_SUBJECT, CKA_VALUE] {
+        let value = template.get(&kind).ok_or(CKR_TEMPLATE_INCOMPLETE)?;
+        if value.is_empty() {
+            return Err(CKR_ATTRIBUTE_VALUE_INVALID);
+        }
+    }
+    Ok(())
 }
 
 /// What every SM2 key object carries. Luna's private keys have the point too.
 fn key_attributes(
     mut attributes: Attributes,
     class: CK_OBJECT_CLASS,
-    secret: &SecretKey,
+    secret: &SigningKey,
+    profile: Profile,
 ) -> Attributes {
     attributes.insert(CKA_CLASS, class.to_ne_bytes().to_vec());
-    attributes.insert(CKA_KEY_TYPE, CKK_SM2.to_ne_bytes().to_vec());
+    attributes.insert(CKA_KEY_TYPE, profile.key_type().to_ne_bytes().to_vec());
     attributes.insert(CKA_EC_PARAMS, sm2::EC_PARAMS.to_vec());
     attributes.insert(CKA_EC_POINT, sm2::ec_point(secret));
     attributes
@@ -251,9 +282,11 @@ fn with_defaults(mut attributes: Attributes, defaults: &[(CK_ATTRIBUTE_TYPE, boo
     attributes
 }
 
-fn number(value: &[u8]) -> Result<CK_ULONG> {
-    value
-        .try_into()
+/// A number that a template must have.
+fn number_of(template: &Attributes, kind: CK_ATTRIBUTE_TYPE) -> Result<CK_ULONG> {
+    let value = template.get(&kind).ok_or(CKR_TEMPLATE_INCOMPLETE)?;
+    let bytes = value.as_slice().try_into();
+    bytes
         .map(CK_ULONG::from_ne_bytes)
         .map_err(|_| CKR_ATTRIBUTE_VALUE_INVALID)
 }

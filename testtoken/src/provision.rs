@@ -1,18 +1,16 @@
 //! For test programs: find the module, make a token in it, put keys there.
 //!
-//! All of it goes through PKCS#11, as an administrator's tool would.
+//! A token is made through PKCS#11, as an administrator's tool would; keys are put there by order,
+//! so that it works under every profile and counts as no login.
 
-use crate::behaviour::Behaviour;
-use crate::token::CALLS_LABEL;
-use crate::{CKK_SM2, CKM_SM2_KEY_PAIR_GEN, sm2};
+use crate::OrderError;
+use crate::control::{CONTROL, Control};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::error::{Error, Result, RvError};
-use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
-use cryptoki::mechanism::{Mechanism, MechanismType};
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
-use cryptoki::session::{Session, UserType};
-use cryptoki::slot::Slot;
+use cryptoki::error::{Error, RvError};
+use cryptoki::session::UserType;
 use cryptoki::types::AuthPin;
+use cryptoki_sys::{CKR_ARGUMENTS_BAD, CKR_OK};
+use libloading::Library;
 use std::env::consts::{DLL_PREFIX, DLL_SUFFIX};
 use std::path::PathBuf;
 use std::sync::{Mutex, OnceLock, PoisonError};
@@ -44,15 +42,13 @@ pub fn module_path() -> io::Result<PathBuf> {
     })
 }
 
-/// A token in the test module, made for one test or example.
+/// A token in the test module, made for one test or example, and what it is ordered to do.
 ///
-/// It logs in only while it works, so that it is the program under test whose login counts.
+/// It logs in only while it is made, so that it is the program under test whose login counts.
 #[derive(Debug)]
 pub struct TestToken {
-    module: Pkcs11,
-    slot: Slot,
     label: String,
-    pin: AuthPin,
+    pub(crate) serial: String,
 }
 
 impl TestToken {
@@ -61,30 +57,26 @@ impl TestToken {
     ///
     /// # Errors
     /// What the module answered, or [`Error::InvalidValue`] if [`module_path`] found no module.
-    pub fn create(label: &str, pin: &str) -> Result<Self> {
+    pub fn create(label: &str, pin: &str) -> Result<Self, Error> {
         // Two threads must not take the same blank token.
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
 
         let module = load()?;
         let initialized = module.get_slots_with_initialized_token()?;
-        let blank = module
-            .get_all_slots()?
-            .into_iter()
-            .find(|slot| !initialized.contains(slot));
-        let token = Self {
-            slot: blank.ok_or(Error::NotSupported)?,
-            module,
-            label: label.into(),
-            pin: AuthPin::new(pin.into()),
-        };
+        let slots = module.get_slots_with_token()?;
+        let blank = slots.into_iter().find(|slot| !initialized.contains(slot));
+        let slot = blank.ok_or(Error::NotSupported)?;
         let so_pin = AuthPin::new(SO_PIN.into());
-        token.module.init_token(token.slot, &so_pin, label)?;
-        let session = token.module.open_rw_session(token.slot)?;
+        module.init_token(slot, &so_pin, label)?;
+        let session = module.open_rw_session(slot)?;
         session.login(UserType::So, Some(&so_pin))?;
-        session.init_pin(&token.pin)?;
+        session.init_pin(&AuthPin::new(pin.into()))?;
         session.logout()?;
-        Ok(token)
+        Ok(Self {
+            label: label.into(),
+            serial: module.get_token_info(slot)?.serial_number().into(),
+        })
     }
 
     /// The token's label.
@@ -92,129 +84,103 @@ impl TestToken {
         &self.label
     }
 
-    /// The token's serial number.
-    ///
-    /// # Errors
-    /// What the module answered.
-    pub fn serial(&self) -> Result<String> {
-        Ok(self
-            .module
-            .get_token_info(self.slot)?
-            .serial_number()
-            .into())
+    /// The token's serial number, which it keeps wherever it moves.
+    pub fn serial(&self) -> &str {
+        &self.serial
     }
 
     /// Makes an SM2 key pair in the token and returns its public key, 04 || X || Y in 65 bytes.
     ///
     /// # Errors
-    /// What the module answered.
-    pub fn generate_sm2(&self, label: &str, id: &[u8]) -> Result<[u8; 65]> {
-        let names = [
-            Attribute::Token(true),
-            Attribute::Label(label.into()),
-            Attribute::Id(id.into()),
-        ];
-        // Luna takes the curve from the public template alone.
-        let mut public = names.to_vec();
-        public.push(Attribute::EcParams(sm2::EC_PARAMS.into()));
-        let kind = MechanismType::new_vendor_defined(CKM_SM2_KEY_PAIR_GEN)?;
-        let mechanism = Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(kind, None));
-        self.as_user(|session| {
-            let (public, _) = session.generate_key_pair(&mechanism, &public, &names)?;
-            point(session, public)
-        })
+    /// [`OrderError`] for a label with `:` or `;`.
+    pub fn generate_sm2(&self, label: &str, id: &[u8]) -> Result<[u8; 65], OrderError> {
+        self.make(&format!("key={label}:{}", hex(id)))
     }
 
-    /// Puts a private SM2 key (32 bytes) into the token and returns its public key, 04 || X || Y in
-    /// 65 bytes.
+    /// Puts an SM2 key pair into the token by its private key (32 bytes) and returns the public
+    /// key, 04 || X || Y in 65 bytes.
     ///
     /// # Errors
-    /// What the module answered.
-    pub fn import_sm2(&self, label: &str, id: &[u8], private_key: &[u8; 32]) -> Result<[u8; 65]> {
-        let template = [
-            Attribute::Class(ObjectClass::PRIVATE_KEY),
-            Attribute::KeyType(KeyType::new_vendor_defined(CKK_SM2)?),
-            Attribute::Token(true),
-            Attribute::Label(label.into()),
-            Attribute::Id(id.into()),
-            Attribute::EcParams(sm2::EC_PARAMS.into()),
-            Attribute::Value(private_key.into()),
-        ];
-        self.as_user(|session| point(session, session.create_object(&template)?))
+    /// [`OrderError`] for a label with `:` or `;`, or for a private key outside 1 to n - 2.
+    pub fn import_sm2(
+        &self,
+        label: &str,
+        id: &[u8],
+        private_key: &[u8; 32],
+    ) -> Result<[u8; 65], OrderError> {
+        self.make(&format!("key={label}:{}:{}", hex(id), hex(private_key)))
     }
 
     /// Destroys every key object with this label.
     ///
     /// # Errors
-    /// What the module answered.
-    pub fn destroy(&self, label: &str) -> Result<()> {
-        self.as_user(|session| {
-            for class in [ObjectClass::PRIVATE_KEY, ObjectClass::PUBLIC_KEY] {
-                let template = [Attribute::Class(class), Attribute::Label(label.into())];
-                for object in session.find_objects(&template)? {
-                    session.destroy_object(object)?;
-                }
-            }
-            Ok(())
-        })
+    /// [`OrderError`] for a label with `:` or `;`.
+    pub fn destroy(&self, label: &str) -> Result<(), OrderError> {
+        self.order(&format!("destroy={label}"))
     }
 
-    /// Orders a behaviour, in the words of [`Behaviour`]; an empty text is good behaviour.
-    ///
-    /// # Errors
-    /// What the module answered: `CKR_ATTRIBUTE_VALUE_INVALID` for an unknown order.
-    pub fn behave(&self, orders: &str) -> Result<()> {
-        let session = self.module.open_rw_session(self.slot)?;
-        let object = data_object(&session, Behaviour::OBJECT_LABEL)?;
-        session.update_attributes(object, &[Attribute::Value(orders.into())])
-    }
-
-    /// How often the token saw a call, such as `C_Sign`.
-    ///
-    /// # Errors
-    /// What the module answered.
-    pub fn calls(&self, function: &str) -> Result<u64> {
-        self.reported(function)
-    }
-
-    /// Wrong user PINs since the last right one.
-    ///
-    /// # Errors
-    /// What the module answered.
-    pub fn wrong_pins(&self) -> Result<u64> {
-        self.reported("wrong user PINs in a row")
-    }
-
-    fn reported(&self, name: &str) -> Result<u64> {
-        let session = self.module.open_ro_session(self.slot)?;
-        let object = data_object(&session, CALLS_LABEL)?;
-        let values = session.get_attributes(object, &[AttributeType::Value])?;
-        let Some(Attribute::Value(report)) = values.first() else {
-            return Err(Error::InvalidValue);
-        };
-        let line = str::from_utf8(report)?
-            .lines()
-            .find_map(|l| l.strip_prefix(name)?.strip_prefix('='));
-        Ok(line.unwrap_or("0").trim().parse()?)
-    }
-
-    /// Works in a logged-in session, and leaves the login as it was.
-    fn as_user<T>(&self, work: impl FnOnce(&Session) -> Result<T>) -> Result<T> {
-        let session = self.module.open_rw_session(self.slot)?;
-        let ours = match session.login(UserType::User, Some(&self.pin)) {
-            Ok(()) => true,
-            Err(Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => false,
-            Err(error) => return Err(error),
-        };
-        let result = work(&session);
-        if ours {
-            session.logout()?;
-        }
-        result
+    fn make(&self, order: &str) -> Result<[u8; 65], OrderError> {
+        let refused = || OrderError(order.into());
+        let answer = control(&self.serial, "add", order)?;
+        let point = answer
+            .as_bytes()
+            .chunks(2)
+            .map(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 16).ok())
+            .collect::<Option<Vec<u8>>>();
+        point
+            .and_then(|point| point.try_into().ok())
+            .ok_or_else(refused)
     }
 }
 
-fn load() -> Result<Pkcs11> {
+/// Gives orders to the module that this process has loaded, and takes its answer.
+pub(crate) fn control(serial: &str, verb: &str, orders: &str) -> Result<String, OrderError> {
+    /// Far more than any report.
+    const ROOM: usize = 1 << 16;
+    static DOOR: OnceLock<Control> = OnceLock::new();
+
+    let refused = |why: &str| OrderError(format!("{orders}: {why}"));
+    let door = match DOOR.get() {
+        Some(door) => *door,
+        None => {
+            let door = open_door().map_err(|why| refused(&why))?;
+            *DOOR.get_or_init(|| door)
+        }
+    };
+    let request = format!("{serial}\n{verb}\n{orders}");
+    let mut answer = vec![0; ROOM];
+    let mut length = answer.len();
+    // SAFETY: both are valid for the lengths that go with them.
+    let code = unsafe {
+        door(
+            request.as_ptr(),
+            request.len(),
+            answer.as_mut_ptr(),
+            &mut length,
+        )
+    };
+    answer.truncate(length);
+    let answer = String::from_utf8(answer).map_err(|_| refused("no answer"))?;
+    match code {
+        CKR_OK => Ok(answer),
+        CKR_ARGUMENTS_BAD => Err(OrderError(answer)),
+        code => Err(refused(&format!("error {code:#x}"))),
+    }
+}
+
+/// Finds the module's own function, which `cryptoki` has no name for.
+fn open_door() -> Result<Control, String> {
+    let path = module_path().map_err(|error| error.to_string())?;
+    // SAFETY: the module has no initializers. It is the one that `cryptoki` loads, not a second.
+    let library = unsafe { Library::new(path) }.map_err(|error| error.to_string())?;
+    // SAFETY: the module gives that name to a function of this type.
+    let door = unsafe { library.get::<Control>(CONTROL) }.map(|door| *door);
+    // Kept for good, so that the function stays where it is.
+    std::mem::forget(library);
+    door.map_err(|error| error.to_string())
+}
+
+fn load() -> Result<Pkcs11, Error> {
     // Kept for good: unloading the library would lose its tokens.
     static LOADED: OnceLock<Pkcs11> = OnceLock::new();
     let module = match LOADED.get() {
@@ -230,23 +196,6 @@ fn load() -> Result<Pkcs11> {
     }
 }
 
-fn data_object(session: &Session, label: &str) -> Result<ObjectHandle> {
-    let template = [
-        Attribute::Class(ObjectClass::DATA),
-        Attribute::Label(label.into()),
-    ];
-    session
-        .find_objects(&template)?
-        .first()
-        .copied()
-        .ok_or(Error::InvalidValue)
-}
-
-fn point(session: &Session, key: ObjectHandle) -> Result<[u8; 65]> {
-    let values = session.get_attributes(key, &[AttributeType::EcPoint])?;
-    let Some(Attribute::EcPoint(point)) = values.first() else {
-        return Err(Error::InvalidValue);
-    };
-    let point = point.strip_prefix(&[0x04, 65]).ok_or(Error::InvalidValue)?;
-    Ok(point.try_into()?)
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

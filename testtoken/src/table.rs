@@ -5,7 +5,7 @@ use crate::calls::*;
 use cryptoki_sys::*;
 use std::os::raw::c_void;
 
-/// The module's only exported symbol (PKCS#11 2.40, 5.4): writes the address of the function list
+/// The symbol that every module exports (PKCS#11 2.40, 5.4): writes the address of the function list
 /// to `list`.
 ///
 /// # Safety
@@ -24,6 +24,9 @@ pub unsafe extern "C" fn C_GetFunctionList(list: *mut *mut CK_FUNCTION_LIST) -> 
 macro_rules! functions {
     (ours: $($ours:ident)*; unsupported: $($other:ident($($arg:ty),*))*) => {
         $(unsafe extern "C" fn $other($(_: $arg),*) -> CK_RV { CKR_FUNCTION_NOT_SUPPORTED })*
+
+        /// The functions that do something, and so can be ordered to fail.
+        pub(crate) const NAMES: &[&str] = &[$(stringify!($ours)),*];
 
         static FUNCTIONS: CK_FUNCTION_LIST = CK_FUNCTION_LIST {
             version: CK_VERSION { major: 2, minor: 40 },

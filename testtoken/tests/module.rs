@@ -11,7 +11,9 @@ use cryptoki::object::{
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
-use shangmi_testtoken::{CKK_SM2, CKM_SM2_KEY_PAIR_GEN, CKM_SM2DSA, TestToken, module_path};
+use shangmi_testtoken::{
+    Behaviour, CKK_SM2, CKM_SM2_KEY_PAIR_GEN, CKM_SM2DSA, TestToken, module_path,
+};
 use sm2::dsa::signature::hazmat::PrehashVerifier;
 use sm2::dsa::{Signature, VerifyingKey};
 
@@ -101,7 +103,7 @@ fn presents_itself_as_luna_but_honestly() {
     let token = module.get_token_info(slots[0]).unwrap();
     assert_eq!(token.model(), "shangmi test");
     assert!(token.login_required() && token.user_pin_initialized());
-    assert_ne!(one.serial().unwrap(), two.serial().unwrap());
+    assert_ne!(one.serial(), two.serial());
 
     // cryptoki leaves vendors' mechanisms out of its list, but asks for each of them.
     let info = |number| {
@@ -190,12 +192,33 @@ fn faults_on_order() {
         code(session.sign(&sm2dsa(), key, &e)),
         RvError::MechanismInvalid
     );
+    let error = token.behave("point=cut; no such order").unwrap_err();
     assert_eq!(
-        code(token.behave("no such order")),
-        RvError::AttributeValueInvalid
+        error.to_string(),
+        "the test token cannot follow the order \"no such order\""
     );
     token.behave("").unwrap();
     assert_eq!(session.sign(&sm2dsa(), key, &e).unwrap().len(), 64);
+}
+
+#[test]
+fn data_object_takes_standing_orders() {
+    let token = TestToken::create("object", PIN).unwrap();
+    token.generate_sm2("key", &[]).unwrap();
+    let session = user_session(&token);
+    let key = private_key(&session, "key");
+    let object = session
+        .find_objects(&[Attribute::Label(Behaviour::OBJECT_LABEL.into())])
+        .unwrap()[0];
+    let order =
+        |orders: &str| session.update_attributes(object, &[Attribute::Value(orders.into())]);
+    order("signature=short").unwrap();
+    assert_eq!(session.sign(&sm2dsa(), key, &[1; 32]).unwrap().len(), 63);
+    for refused in ["no such order", "device=removed"] {
+        assert_eq!(code(order(refused)), RvError::AttributeValueInvalid);
+    }
+    order("").unwrap();
+    assert_eq!(session.sign(&sm2dsa(), key, &[1; 32]).unwrap().len(), 64);
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! Calls about the module, its tokens and sessions (PKCS#11 2.40, 5.4 to 5.6).
 #![allow(non_snake_case)]
 
-use super::{boundary, padded, slice, with_module, with_session, write, write_list};
-use crate::module::{self, MAX_SESSIONS};
-use crate::token::PIN_LENGTHS;
+use super::{
+    padded, slice, with_library, with_module, with_session, with_token, write, write_list,
+};
+use crate::gate::Target;
+use crate::pin;
 use cryptoki_sys::*;
 use std::os::raw::c_void;
 
@@ -12,7 +14,7 @@ const VERSION: CK_VERSION = CK_VERSION { major: 0, minor: 1 };
 // ---- general purpose, 5.4 ----
 
 pub(crate) unsafe extern "C" fn C_Initialize(args: *mut c_void) -> CK_RV {
-    boundary(|| {
+    with_library("C_Initialize", |module| {
         // SAFETY: null or CK_C_INITIALIZE_ARGS, by the contract of this module's functions.
         if let Some(args) = unsafe { args.cast::<CK_C_INITIALIZE_ARGS>().as_ref() } {
             if !args.pReserved.is_null() {
@@ -22,12 +24,12 @@ pub(crate) unsafe extern "C" fn C_Initialize(args: *mut c_void) -> CK_RV {
                 return Err(CKR_CANT_LOCK);
             }
         }
-        module::lock().initialize()
+        module.initialize()
     })
 }
 
 pub(crate) unsafe extern "C" fn C_Finalize(reserved: *mut c_void) -> CK_RV {
-    with_module(|module| {
+    with_library("C_Finalize", |module| {
         if !reserved.is_null() {
             return Err(CKR_ARGUMENTS_BAD);
         }
@@ -37,18 +39,15 @@ pub(crate) unsafe extern "C" fn C_Finalize(reserved: *mut c_void) -> CK_RV {
 }
 
 pub(crate) unsafe extern "C" fn C_GetInfo(info: *mut CK_INFO) -> CK_RV {
-    with_module(|module| {
-        if module.library_fails() {
-            return Err(CKR_DEVICE_ERROR);
-        }
+    with_library("C_GetInfo", |module| {
         let value = CK_INFO {
             cryptokiVersion: CK_VERSION {
                 major: 2,
                 minor: 40,
             },
-            manufacturerID: padded("SafeNet"),
+            manufacturerID: padded(module.profile.manufacturer()),
             flags: 0,
-            libraryDescription: padded("Chrystoki"),
+            libraryDescription: padded(module.profile.description()),
             libraryVersion: VERSION,
         };
         // SAFETY: by the contract of this module's functions.
@@ -59,21 +58,26 @@ pub(crate) unsafe extern "C" fn C_GetInfo(info: *mut CK_INFO) -> CK_RV {
 // ---- slots and tokens, 5.5 ----
 
 pub(crate) unsafe extern "C" fn C_GetSlotList(
-    _token_present: CK_BBOOL,
+    token_present: CK_BBOOL,
     list: *mut CK_SLOT_ID,
     count: *mut CK_ULONG,
 ) -> CK_RV {
     // SAFETY: by the contract of this module's functions.
-    with_module(|module| unsafe { write_list(&module.slots(), list, count) })
+    with_library("C_GetSlotList", |module| unsafe {
+        write_list(&module.slots(token_present != CK_FALSE), list, count)
+    })
 }
 
 pub(crate) unsafe extern "C" fn C_GetSlotInfo(slot: CK_SLOT_ID, info: *mut CK_SLOT_INFO) -> CK_RV {
-    with_module(|module| {
-        module.token(slot, "C_GetSlotInfo")?;
+    with_token(slot, "C_GetSlotInfo", |token| {
+        let present = match token.presence.is_present() {
+            true => CKF_TOKEN_PRESENT,
+            false => 0,
+        };
         let value = CK_SLOT_INFO {
             slotDescription: padded("shangmi test slot"),
             manufacturerID: padded("shangmi"),
-            flags: CKF_TOKEN_PRESENT,
+            flags: CKF_REMOVABLE_DEVICE | present,
             hardwareVersion: VERSION,
             firmwareVersion: VERSION,
         };
@@ -86,24 +90,27 @@ pub(crate) unsafe extern "C" fn C_GetTokenInfo(
     slot: CK_SLOT_ID,
     info: *mut CK_TOKEN_INFO,
 ) -> CK_RV {
-    with_module(|module| {
-        let (sessions, rw_sessions) = (module.session_count(slot), module.rw_session_count(slot));
-        let token = module.token(slot, "C_GetTokenInfo")?;
-        if token.behaviour.info_fails {
+    with_module("C_GetTokenInfo", Target::Slot(slot), |module| {
+        let id = module.token(slot)?.id;
+        let (sessions, rw_sessions) = module.session_counts(id);
+        let token = module.token(slot)?;
+        if token.faults.info_fails {
             return Err(CKR_DEVICE_ERROR);
         }
+        let limit = token.faults.session_limit;
+        let limit = limit.map_or(CK_EFFECTIVELY_INFINITE, |limit| limit as CK_ULONG);
         let value = CK_TOKEN_INFO {
             label: token.label,
             manufacturerID: padded("shangmi"),
             model: padded("shangmi test"),
-            serialNumber: token.serial,
+            serialNumber: padded(&token.serial()),
             flags: token.flags(),
-            ulMaxSessionCount: MAX_SESSIONS as CK_ULONG,
+            ulMaxSessionCount: limit,
             ulSessionCount: sessions as CK_ULONG,
-            ulMaxRwSessionCount: MAX_SESSIONS as CK_ULONG,
+            ulMaxRwSessionCount: limit,
             ulRwSessionCount: rw_sessions as CK_ULONG,
-            ulMaxPinLen: *PIN_LENGTHS.end() as CK_ULONG,
-            ulMinPinLen: *PIN_LENGTHS.start() as CK_ULONG,
+            ulMaxPinLen: *pin::LENGTHS.end() as CK_ULONG,
+            ulMinPinLen: *pin::LENGTHS.start() as CK_ULONG,
             ulTotalPublicMemory: CK_UNAVAILABLE_INFORMATION,
             ulFreePublicMemory: CK_UNAVAILABLE_INFORMATION,
             ulTotalPrivateMemory: CK_UNAVAILABLE_INFORMATION,
@@ -122,12 +129,9 @@ pub(crate) unsafe extern "C" fn C_GetMechanismList(
     list: *mut CK_MECHANISM_TYPE,
     count: *mut CK_ULONG,
 ) -> CK_RV {
-    with_module(|module| {
-        let behaviour = module.token(slot, "C_GetMechanismList")?.behaviour;
-        let mechanisms: Vec<_> = module::mechanisms(behaviour)
-            .into_iter()
-            .map(|(mechanism, _)| mechanism)
-            .collect();
+    with_token(slot, "C_GetMechanismList", |token| {
+        let mechanisms = token.mechanisms().into_iter();
+        let mechanisms: Vec<_> = mechanisms.map(|(mechanism, _)| mechanism).collect();
         // SAFETY: by the contract of this module's functions.
         unsafe { write_list(&mechanisms, list, count) }
     })
@@ -138,10 +142,9 @@ pub(crate) unsafe extern "C" fn C_GetMechanismInfo(
     kind: CK_MECHANISM_TYPE,
     info: *mut CK_MECHANISM_INFO,
 ) -> CK_RV {
-    with_module(|module| {
-        let behaviour = module.token(slot, "C_GetMechanismInfo")?.behaviour;
-        let (_, flags) = module::mechanisms(behaviour)
-            .into_iter()
+    with_token(slot, "C_GetMechanismInfo", |token| {
+        let mut mechanisms = token.mechanisms().into_iter();
+        let (_, flags) = mechanisms
             .find(|(mechanism, _)| *mechanism == kind)
             .ok_or(CKR_MECHANISM_INVALID)?;
         let value = CK_MECHANISM_INFO {
@@ -160,7 +163,7 @@ pub(crate) unsafe extern "C" fn C_InitToken(
     pin_len: CK_ULONG,
     label: *mut CK_UTF8CHAR,
 ) -> CK_RV {
-    with_module(|module| {
+    with_module("C_InitToken", Target::Slot(slot), |module| {
         // SAFETY: by the contract of this module's functions; a label is 32 bytes.
         let (pin, label) = unsafe { (slice(pin, pin_len)?, slice(label, 32)?) };
         module.init_token(slot, pin, label.try_into().map_err(|_| CKR_ARGUMENTS_BAD)?)
@@ -203,7 +206,7 @@ pub(crate) unsafe extern "C" fn C_OpenSession(
     _notify: CK_NOTIFY,
     session: *mut CK_SESSION_HANDLE,
 ) -> CK_RV {
-    with_module(|module| {
+    with_module("C_OpenSession", Target::Slot(slot), |module| {
         if flags & CKF_SERIAL_SESSION == 0 {
             return Err(CKR_SESSION_PARALLEL_NOT_SUPPORTED);
         }
@@ -217,17 +220,16 @@ pub(crate) unsafe extern "C" fn C_OpenSession(
 }
 
 pub(crate) unsafe extern "C" fn C_CloseSession(session: CK_SESSION_HANDLE) -> CK_RV {
-    with_module(|module| {
-        module.session(session, "C_CloseSession")?;
+    with_module("C_CloseSession", Target::Session(session), |module| {
         module.end_session(session);
         Ok(())
     })
 }
 
 pub(crate) unsafe extern "C" fn C_CloseAllSessions(slot: CK_SLOT_ID) -> CK_RV {
-    with_module(|module| {
-        module.token(slot, "C_CloseAllSessions")?;
-        module.end_sessions(slot);
+    with_module("C_CloseAllSessions", Target::Slot(slot), |module| {
+        let token = module.token(slot)?.id;
+        module.end_sessions(token);
         Ok(())
     })
 }
@@ -243,7 +245,7 @@ pub(crate) unsafe extern "C" fn C_GetSessionInfo(
             0
         };
         let value = CK_SESSION_INFO {
-            slotID: session.slot,
+            slotID: token.slot,
             state: session.state(token),
             flags: CKF_SERIAL_SESSION | rw,
             ulDeviceError: 0,
@@ -264,10 +266,13 @@ pub(crate) unsafe extern "C" fn C_Login(
             return Err(CKR_SESSION_READ_ONLY_EXISTS);
         }
         // SAFETY: by the contract of this module's functions.
-        token.login(user, unsafe { slice(pin, pin_len)? })
+        let given = unsafe { slice(pin, pin_len)? };
+        token.login(user, (!pin.is_null()).then_some(given))
     })
 }
 
 pub(crate) unsafe extern "C" fn C_Logout(session: CK_SESSION_HANDLE) -> CK_RV {
-    with_module(|module| module.logout(session))
+    with_module("C_Logout", Target::Session(session), |module| {
+        module.logout(session)
+    })
 }

@@ -2,8 +2,11 @@
 #![allow(non_snake_case)]
 
 use super::{attributes, boundary, copy, slice, with_session, write};
+use crate::behaviour::Fault;
+use crate::gate::{self, Target};
+use crate::module::Signing;
 use crate::objects::Object;
-use crate::{CKM_SM2_KEY_PAIR_GEN, CKM_SM2DSA, module, sm2};
+use crate::{module, sm2};
 use cryptoki_sys::*;
 
 pub(crate) unsafe extern "C" fn C_SignInit(
@@ -17,14 +20,13 @@ pub(crate) unsafe extern "C" fn C_SignInit(
         }
         // SAFETY: by the contract of this module's functions.
         let mechanism = unsafe { mechanism.as_ref() }.ok_or(CKR_ARGUMENTS_BAD)?;
-        if mechanism.mechanism != CKM_SM2DSA || token.behaviour.without_sm2dsa {
-            return Err(CKR_MECHANISM_INVALID);
-        }
+        let encoding = token.signature(mechanism.mechanism);
+        let encoding = encoding.ok_or(CKR_MECHANISM_INVALID)?;
         if mechanism.ulParameterLen != 0 {
             return Err(CKR_MECHANISM_PARAM_INVALID);
         }
-        let key = token.object(key).map_err(|_| CKR_KEY_HANDLE_INVALID)?;
-        session.signing = Some(key.signing_key()?);
+        let key = token.key_to_sign(key)?.signing_key()?;
+        session.signing = Some(Signing { key, encoding });
         Ok(())
     })
 }
@@ -36,48 +38,57 @@ pub(crate) unsafe extern "C" fn C_Sign(
     signature: *mut CK_BYTE,
     signature_len: *mut CK_ULONG,
 ) -> CK_RV {
+    let handle = session;
+    let target = Target::Session(handle);
     boundary(|| {
-        let (key, behaviour) = {
-            let mut module = module::lock();
-            let (session, token) = module.ready()?.session(session, "C_Sign")?;
-            if token.behaviour.sign_fails {
+        let (key, encoding, fault, room) = {
+            let mut module = gate::enter("C_Sign", target)?;
+            let (session, token) = module.session(handle)?;
+            if token.faults.sign_fails {
                 return Err(CKR_DEVICE_ERROR);
             }
-            let key = session
-                .signing
-                .take()
-                .ok_or(CKR_OPERATION_NOT_INITIALIZED)?;
+            let signing = session.signing.take();
+            let signing = signing.ok_or(CKR_OPERATION_NOT_INITIALIZED)?;
+            if token.user().is_none() {
+                return Err(CKR_USER_NOT_LOGGED_IN);
+            }
             // SAFETY: by the contract of this module's functions.
-            let room = unsafe { signature_len.as_ref() }.ok_or(CKR_ARGUMENTS_BAD)?;
-            let longest = if token.behaviour.der {
-                sm2::MAX_SIGNATURE
-            } else {
-                64
-            };
-            if signature.is_null() || *room < longest as CK_ULONG {
+            let room = *unsafe { signature_len.as_ref() }.ok_or(CKR_ARGUMENTS_BAD)?;
+            let encoding = token.faults.encoding().unwrap_or(signing.encoding);
+            let longest = sm2::longest(encoding) as CK_ULONG;
+            if signature.is_null() || room < longest {
                 // A question for the length, or a buffer too small: the operation goes on.
-                session.signing = Some(key);
+                session.signing = Some(signing);
                 // SAFETY: by the contract of this module's functions.
-                unsafe { write(signature_len, longest as CK_ULONG)? };
-                return if signature.is_null() {
-                    Ok(())
-                } else {
-                    Err(CKR_BUFFER_TOO_SMALL)
+                unsafe { write(signature_len, longest)? };
+                return match signature.is_null() {
+                    true => Ok(()),
+                    false => Err(CKR_BUFFER_TOO_SMALL),
                 };
             }
-            (key, token.behaviour)
+            session.busy = true;
+            (signing.key, encoding, token.faults.meet_signature(), room)
         };
         // The lock is free by now: sessions sign side by side.
         // SAFETY: by the contract of this module's functions.
-        let e = unsafe { slice(data, data_len)? };
-        if e.len() != 32 {
-            return Err(CKR_DATA_LEN_RANGE);
+        let answer = unsafe { slice(data, data_len) }.and_then(|e| match e.len() {
+            32 => sm2::sign(&key, e, encoding, fault),
+            _ => Err(CKR_DATA_LEN_RANGE),
+        });
+        let mut module = module::lock();
+        module.set_busy(target, false);
+        let answer = answer?;
+        if let Ok((_, token)) = module.session(handle) {
+            token.counts.signatures += 1;
         }
-        let answer = sm2::sign(&key, e, behaviour)?;
+        let length = match fault {
+            Some(Fault::Overlong) => room + 1000,
+            _ => answer.len() as CK_ULONG,
+        };
         // SAFETY: the buffer has room for the longest signature, checked above.
         unsafe {
             copy(&answer, signature);
-            write(signature_len, answer.len() as CK_ULONG)
+            write(signature_len, length)
         }
     })
 }
@@ -98,7 +109,7 @@ pub(crate) unsafe extern "C" fn C_GenerateKeyPair(
     with_session(session, "C_GenerateKeyPair", |session, token| {
         // SAFETY: by the contract of this module's functions.
         let mechanism = unsafe { mechanism.as_ref() }.ok_or(CKR_ARGUMENTS_BAD)?;
-        if mechanism.mechanism != CKM_SM2_KEY_PAIR_GEN {
+        if mechanism.mechanism != token.profile.key_pair_mechanism() {
             return Err(CKR_MECHANISM_INVALID);
         }
         if public_key.is_null() || private_key.is_null() {
@@ -111,7 +122,7 @@ pub(crate) unsafe extern "C" fn C_GenerateKeyPair(
                 attributes(private, private_count)?,
             )
         };
-        let (public, private) = Object::generate_pair(public, private)?;
+        let (public, private) = Object::generate_pair(public, private, token.profile)?;
         session.may_write(token, &public)?;
         session.may_write(token, &private)?;
         // SAFETY: by the contract of this module's functions.

@@ -1,7 +1,8 @@
 //! Calls about objects (PKCS#11 2.40, 5.7).
 #![allow(non_snake_case)]
 
-use super::{attributes, copy, with_session, write};
+use super::{attributes, copy, with_module, with_session, write};
+use crate::gate::Target;
 use crate::objects::Object;
 use cryptoki_sys::*;
 
@@ -15,7 +16,7 @@ pub(crate) unsafe extern "C" fn C_CreateObject(
     with_session(session, "C_CreateObject", |session, token| {
         // SAFETY: by the contract of this module's functions.
         let template = unsafe { attributes(template, count)? };
-        let new = session.store(handle, token, Object::create(template)?)?;
+        let new = session.store(handle, token, Object::create(template, token.profile)?)?;
         // SAFETY: by the contract of this module's functions.
         unsafe { write(object, new) }
     })
@@ -46,7 +47,7 @@ pub(crate) unsafe extern "C" fn C_GetAttributeValue(
         // nobody.
         let template = unsafe { std::slice::from_raw_parts_mut(template, count as usize) };
         let mut result = Ok(());
-        let cut = |kind| usize::from(token.behaviour.cut_point && kind == CKA_EC_POINT);
+        let cut = |kind| usize::from(token.faults.cut_point && kind == CKA_EC_POINT);
         for wanted in template {
             let value = match object.attribute(wanted.type_) {
                 Ok(value) => &value[..value.len() - cut(wanted.type_).min(value.len())],
@@ -91,11 +92,17 @@ pub(crate) unsafe extern "C" fn C_FindObjectsInit(
     template: *mut CK_ATTRIBUTE,
     count: CK_ULONG,
 ) -> CK_RV {
-    with_session(session, "C_FindObjectsInit", |session, token| {
+    let handle = session;
+    with_module("C_FindObjectsInit", Target::Session(handle), |module| {
+        let id = module.session(handle)?.1.id;
+        let report = module.report(id);
+        let (session, token) = module.session(handle)?;
         if session.found.is_some() {
             return Err(CKR_OPERATION_ACTIVE);
         }
-        token.publish_calls();
+        if let Some(report) = report {
+            token.publish(&report);
+        }
         // SAFETY: by the contract of this module's functions.
         session.found = Some(token.find(&unsafe { attributes(template, count)? }));
         Ok(())
