@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use cryptoki::context::Function;
 use cryptoki::error::RvError;
@@ -11,7 +12,7 @@ use super::pkcs11::{KeyKind, UriError};
 use crate::sm2;
 
 /// Why a key in an HSM cannot be used. No PIN is ever part of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Error {
     /// The PKCS#11 URI is not valid.
@@ -113,8 +114,8 @@ pub enum Error {
         /// What the certificate's key is.
         certificate_kind: KeyKind,
     },
-    /// A signature that the token made at start does not verify under the certificate's or the
-    /// token's public key.
+    /// A signature of the token does not verify under the certificate's or the token's public key.
+    /// It was not given out.
     WrongSignature {
         /// The key.
         key: String,
@@ -134,6 +135,46 @@ pub enum Error {
         wanted: KeyKind,
         /// What the key is.
         found: KeyKind,
+    },
+    /// The token did not answer in time. The call goes on in a thread of the pool, and its late
+    /// answer is thrown away.
+    Deadline {
+        /// The token.
+        token: String,
+        /// What was to be done, with which key.
+        task: String,
+        /// How long the caller waited.
+        waited: Duration,
+        /// Whether a session had taken the task up; otherwise all of them were busy.
+        started: bool,
+    },
+    /// The token is down, so that nothing was tried. Probes look for it until it is back.
+    Down {
+        /// The token.
+        token: String,
+        /// Since when.
+        since: Instant,
+        /// The failure that showed it.
+        cause: String,
+    },
+    /// The pool of sessions was closed.
+    Closed {
+        /// The token.
+        token: String,
+    },
+    /// The process was forked after the key was opened, and a token knows only who opened it
+    /// (PKCS#11 2.40, 6.7.1: a child is another application).
+    Forked,
+    /// This process gave this PIN to this token before, and the token refused it. It was not asked
+    /// again.
+    PinRefusedBefore {
+        /// The token.
+        token: String,
+    },
+    /// The operating system gave no thread for a session.
+    Thread {
+        /// Why.
+        reason: String,
     },
     /// The system's random generator failed.
     Random,
@@ -268,6 +309,54 @@ impl fmt::Display for Error {
             Self::WrongKind { wanted, found } => {
                 write!(f, "the key is {found}, and {wanted} is needed")
             }
+            Self::Deadline {
+                token,
+                task,
+                waited,
+                started,
+            } => {
+                let (why, advice) = match started {
+                    true => ("it did not answer", "check the HSM and its connection"),
+                    false => (
+                        "no session was free",
+                        "check the HSM, or allow more sessions",
+                    ),
+                };
+                let seconds = waited.as_secs_f32();
+                write!(
+                    f,
+                    "the token {token} was to {task}, and {why} within {seconds:.1} s: {advice}"
+                )
+            }
+            Self::Down {
+                token,
+                since,
+                cause,
+            } => write!(
+                f,
+                "the token {token} is down since {:.1} s ({cause}): nothing is sent to it until a \
+                 probe succeeds",
+                since.elapsed().as_secs_f32()
+            ),
+            Self::Closed { token } => write!(
+                f,
+                "the pool of sessions with the token {token} is closed: open the key again"
+            ),
+            Self::Forked => write!(
+                f,
+                "the process was forked after the key was opened: open the key again in the child, \
+                 or fork before"
+            ),
+            Self::PinRefusedBefore { token } => write!(
+                f,
+                "the token {token} refused this PIN before and was not asked again: correct the \
+                 PIN before the token locks, or restart if the token's PIN was changed to it"
+            ),
+            Self::Thread { reason } => write!(
+                f,
+                "no thread for a session could be started: {reason}; raise the limit of threads, \
+                 or allow fewer sessions"
+            ),
             Self::Random => write!(f, "the system's random generator failed"),
         }
     }

@@ -15,22 +15,32 @@
 //! A key is refused at once where it could not serve later: its type must be supported, its token
 //! must have the mechanism, and a first signature must verify in software.
 
+mod keeper;
 mod key;
+mod link;
+mod login;
 mod module;
 mod options;
 mod pin;
+mod pool;
 mod profile;
 mod public;
 mod raw;
+mod recovery;
+mod report;
 mod scheme;
 #[cfg(feature = "rustls")]
 mod signer;
+mod state;
+mod ticket;
 mod token;
 mod uri;
 mod uri_error;
+mod worker;
 
 pub use key::{Sm2TokenKey, TokenKey};
 pub use options::Options;
+pub use pool::Pool;
 pub use public::KeyKind;
 pub use uri::{LibraryVersion, MAX_URI_LEN, ObjectType, PinSource, Uri};
 pub use uri_error::UriError;

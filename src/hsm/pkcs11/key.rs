@@ -1,7 +1,8 @@
 //! A private key in a token: found, tried out, and ready to sign.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
@@ -9,19 +10,23 @@ use der::Decode;
 use der::asn1::ObjectIdentifier;
 use rand_core::TryRng;
 
-use super::module::Module;
+use super::options::Options;
+use super::pool::Pool;
 use super::public::{Key, KeyKind, PublicKey, SECP256R1, SECP384R1};
 use super::scheme::{Encoding, Hash, Scheme, read_sm2};
-use super::token::{Token, key_name};
+use super::token::{key_name, template_name};
 use super::uri::{ObjectType, Uri};
+use super::worker::Desk;
 use crate::hsm::Error;
 use crate::random::SystemRandom;
 use crate::sm2;
 
-/// A private key that stays in its token. Cloning it is cheap, and clones share one session.
+/// A private key that stays in its token. Cloning it is cheap, and clones share one pool of
+/// sessions.
 ///
-/// With feature `rustls` it is a `rustls::sign::SigningKey`. For certificates and requests with
-/// SM2, see [`TokenKey::sm2`].
+/// Every signature of the token is verified in software before it is given out. With feature
+/// `rustls` the key is a `rustls::sign::SigningKey`. For certificates and requests with SM2, see
+/// [`TokenKey::sm2`].
 #[derive(Clone)]
 pub struct TokenKey(pub(super) Arc<Inner>);
 
@@ -34,38 +39,25 @@ pub struct Sm2TokenKey {
 }
 
 pub(super) struct Inner {
-    token: Token,
-    name: String,
+    pool: Pool,
+    facts: Arc<KeyFacts>,
+}
+
+/// What is known of a key, for all sessions.
+#[derive(Clone, Debug)]
+pub(super) struct KeyFacts {
+    /// Tells the key from others of the process.
+    id: u64,
+    pub(super) name: String,
     template: Vec<Attribute>,
     schemes: Vec<Scheme>,
     encoding: Encoding,
-    pub(super) public: PublicKey,
-    /// One session, used by one thread at a time.
-    session: Mutex<KeySession>,
-}
-
-/// A session and the key's handle in it.
-struct KeySession {
-    session: Session,
-    key: ObjectHandle,
-    /// A call failed, which may have left an operation active, so that the session would refuse
-    /// the next one.
-    stale: bool,
-}
-
-impl KeySession {
-    fn new(session: Session, key: ObjectHandle) -> Self {
-        let stale = false;
-        Self {
-            session,
-            key,
-            stale,
-        }
-    }
+    public: Arc<PublicKey>,
 }
 
 impl TokenKey {
-    /// Opens the private key that `uri` describes, and tries it out.
+    /// Opens the private key that `uri` describes, in a pool of its own with the default
+    /// [`Options`], and tries it out.
     ///
     /// `certificate` is the DER of the certificate that the key will serve; without one, the
     /// token's own public key takes its place. A random digest is signed with each mechanism that
@@ -76,61 +68,36 @@ impl TokenKey {
     /// [`Error`] names the call, the token, the key or the mechanism that is at fault. A wrong PIN
     /// is reported and never tried again.
     pub fn open(uri: &Uri, certificate: Option<&[u8]>) -> Result<Self, Error> {
-        if uri
-            .object_type()
-            .is_some_and(|kind| kind != ObjectType::PrivateKey)
-        {
-            return Err(Error::Incomplete {
-                advice: "`type` must be `private`, or absent",
-            });
-        }
-        let certificate = certificate.map(PublicKey::from_certificate).transpose()?;
-        let path = uri.module_path().ok_or(Error::Incomplete {
-            advice: "the module is not named: add module-path=/path/to/module.so",
-        })?;
-        let token = Token::find(Module::load(path, uri)?, uri)?;
-        let session = token.open_session()?;
-        token.login(&session, uri)?;
+        let request = Request::new(uri, certificate)?;
+        request.open_in(&Pool::open(uri, Options::default())?)
+    }
 
-        let template = template(uri);
-        let key = token.find_key(&session, &template)?;
-        let name = key_name(&session, key);
-        let schemes = schemes(&token, &session, key, &name)?;
-        let Some(kind) = schemes.first().map(|scheme| scheme.kind()) else {
-            return Err(Error::KeyType {
-                key: name,
-                kind: "of a type without any mechanism".into(),
-            });
-        };
-        let public = public_key(&session, key, kind, &name, certificate)?;
-        let session = Mutex::new(KeySession::new(session, key));
-        let encoding = Encoding::Raw;
-        let mut inner = Inner {
-            token,
-            name,
-            template,
-            schemes,
-            encoding,
-            public,
-            session,
-        };
-        inner.try_out()?;
-        Ok(Self(Arc::new(inner)))
+    pub(super) fn open_in(
+        pool: &Pool,
+        uri: &Uri,
+        certificate: Option<&[u8]>,
+    ) -> Result<Self, Error> {
+        Request::new(uri, certificate)?.open_in(pool)
     }
 
     /// What the key signs with.
     pub fn kind(&self) -> KeyKind {
-        self.0.public.kind()
+        self.0.public().kind()
     }
 
     /// The public key as SubjectPublicKeyInfo in DER (RFC 5280, 4.1.2.7).
     pub fn public_key_info(&self) -> &[u8] {
-        &self.0.public.spki
+        &self.0.public().spki
     }
 
     /// The label of the token that holds the key.
     pub fn token_label(&self) -> &str {
-        &self.0.token.label
+        self.0.pool.token_label()
+    }
+
+    /// The pool of sessions that the key signs in.
+    pub fn pool(&self) -> &Pool {
+        &self.0.pool
     }
 
     /// The key for certificates, requests and everything else that signs with SM2.
@@ -138,7 +105,7 @@ impl TokenKey {
     /// # Errors
     /// [`Error::WrongKind`] if it is no SM2 key.
     pub fn sm2(&self) -> Result<Sm2TokenKey, Error> {
-        match (&self.0.public.key, self.0.schemes.first()) {
+        match (&self.0.public().key, self.0.facts.schemes.first()) {
             (Key::Sm2(public), Some(scheme)) => Ok(Sm2TokenKey {
                 inner: self.0.clone(),
                 public: public.clone(),
@@ -158,116 +125,203 @@ impl sm2::SignDigest for Sm2TokenKey {
     }
 
     fn sign_digest(&self, e: &[u8; 32]) -> Result<sm2::Signature, sm2::Error> {
-        let answer = self.inner.ask(self.scheme, e)?;
-        let signature = read_sm2(&answer, self.inner.encoding);
-        Ok(signature.ok_or_else(|| format_error(self.scheme, &answer))?)
+        let (facts, scheme) = (&self.inner.facts, self.scheme);
+        let signature = self.inner.ask(scheme, e, |answer| {
+            let signature =
+                read_sm2(answer, facts.encoding).ok_or_else(|| format_error(scheme, answer))?;
+            match sm2::verify_digest(&self.public, e, &signature) {
+                Ok(()) => Ok(signature),
+                Err(_) => Err(facts.wrong_signature(scheme)),
+            }
+        });
+        Ok(signature?)
     }
 }
 
+/// The key that is to be opened.
+struct Request {
+    template: Vec<Attribute>,
+    certificate: Option<Arc<PublicKey>>,
+}
+
+impl Request {
+    fn new(uri: &Uri, certificate: Option<&[u8]>) -> Result<Self, Error> {
+        if uri
+            .object_type()
+            .is_some_and(|kind| kind != ObjectType::PrivateKey)
+        {
+            return Err(Error::Incomplete {
+                advice: "`type` must be `private`, or absent",
+            });
+        }
+        let certificate = certificate.map(PublicKey::from_certificate).transpose()?;
+        Ok(Self {
+            template: template(uri),
+            certificate: certificate.map(Arc::new),
+        })
+    }
+
+    fn open_in(self, pool: &Pool) -> Result<TokenKey, Error> {
+        let task = format!("open the key {}", template_name(&self.template));
+        let examine = move |desk: &mut Desk<'_>| self.examine(desk);
+        let facts = pool.shared().run(&|| task.clone(), examine, Ok)?;
+        let facts = Arc::new(tried_out(pool, &Arc::new(facts))?);
+        let pool = pool.clone();
+        Ok(TokenKey(Arc::new(Inner { pool, facts })))
+    }
+
+    /// Finds the key, and learns what it is.
+    fn examine(&self, desk: &mut Desk<'_>) -> Result<KeyFacts, Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        let key = desk.key(id, &self.template)?;
+        let name = key_name(desk.session, key);
+        let schemes = schemes(desk, key, &name)?;
+        let Some(kind) = schemes.first().map(|scheme| scheme.kind()) else {
+            return Err(Error::KeyType {
+                key: name,
+                kind: "of a type without any mechanism".into(),
+            });
+        };
+        let public = public_key(desk.session, key, kind, &name, self.certificate.as_ref())?;
+        Ok(KeyFacts {
+            id,
+            name,
+            template: self.template.clone(),
+            schemes,
+            encoding: Encoding::Raw,
+            public,
+        })
+    }
+}
+
+/// Tries every scheme, and keeps those that the token can do with this key.
+fn tried_out(pool: &Pool, facts: &Arc<KeyFacts>) -> Result<KeyFacts, Error> {
+    let mut working = Vec::new();
+    let mut encoding = facts.encoding;
+    let mut refusal = None;
+    for scheme in facts.schemes.iter().copied() {
+        let digest = random_digest(scheme)?;
+        let (key, asked) = (facts.clone(), digest.clone());
+        let ask = move |desk: &mut Desk<'_>| key.ask(desk, scheme, &asked);
+        let learn = |answer: Vec<u8>| facts.encoding_of(scheme, &digest, &answer);
+        match pool
+            .shared()
+            .sign(facts, scheme.mechanism_name(), ask, learn)
+        {
+            Ok(learned) => {
+                encoding = learned;
+                working.push(scheme);
+            }
+            // A policy may forbid one hash or padding of a mechanism that the token lists.
+            Err(error) if error.is_refused_mechanism() => {
+                tracing::warn!(key = facts.name, ?scheme, %error, "signature scheme refused");
+                refusal = Some(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    match refusal {
+        Some(error) if working.is_empty() => Err(error),
+        _ => Ok(KeyFacts {
+            schemes: working,
+            encoding,
+            ..KeyFacts::clone(facts)
+        }),
+    }
+}
+
+fn random_digest(scheme: Scheme) -> Result<Vec<u8>, Error> {
+    let mut digest = vec![0; scheme.digest_len()];
+    SystemRandom
+        .try_fill_bytes(&mut digest)
+        .map_err(|_| Error::Random)?;
+    Ok(digest)
+}
+
 impl Inner {
+    pub(super) fn public(&self) -> &PublicKey {
+        &self.facts.public
+    }
+
     /// The ways in which the key can sign, the best first.
     #[cfg(feature = "rustls")]
     pub(super) fn schemes(&self) -> &[Scheme] {
-        &self.schemes
+        &self.facts.schemes
     }
 
     /// Signs a digest. The signature is as TLS and X.509 write it.
     #[cfg(feature = "rustls")]
     pub(super) fn sign(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
-        let answer = self.ask(scheme, digest)?;
-        scheme
-            .read(&answer, self.encoding, &self.public)
-            .ok_or_else(|| format_error(scheme, &answer))
+        let facts = &self.facts;
+        self.ask(scheme, digest, |answer| {
+            let signature = scheme
+                .read(answer, facts.encoding, &facts.public)
+                .ok_or_else(|| format_error(scheme, answer))?;
+            match scheme.verifies(&facts.public, digest, &signature) {
+                true => Ok(signature),
+                false => Err(facts.wrong_signature(scheme)),
+            }
+        })
     }
 
-    /// The token's own answer, from a new session if the last call failed.
-    fn ask(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut current = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.stale {
-            // The new session is open before the old one closes, and so the login lasts.
-            *current = self.reopen(scheme)?;
-        }
-        let answer = self.ask_in(&current, scheme, digest);
-        current.stale = answer.is_err();
-        answer
-    }
-
-    /// One C_SignInit and one C_Sign.
-    fn ask_in(
+    /// Has the pool sign, and gives out only what `check` makes of the token's answer.
+    fn ask<T>(
         &self,
-        current: &KeySession,
         scheme: Scheme,
         digest: &[u8],
-    ) -> Result<Vec<u8>, Error> {
-        let KeySession { session, key, .. } = current;
+        check: impl Fn(&[u8]) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let (key, digest) = (self.facts.clone(), digest.to_vec());
+        let ask = move |desk: &mut Desk<'_>| key.ask(desk, scheme, &digest);
+        let shared = self.pool.shared();
+        shared.sign(&self.facts, scheme.mechanism_name(), ask, |answer| {
+            check(&answer)
+        })
+    }
+}
+
+impl KeyFacts {
+    /// The token's own answer: one C_SignInit and one C_Sign.
+    fn ask(&self, desk: &mut Desk<'_>, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
+        let key = desk.key(self.id, &self.template)?;
         let (mechanism, input) = (scheme.mechanism()?, scheme.input(digest));
-        let raw = &self.token.module.raw;
-        Ok(raw.sign(session, &mechanism, *key, &input)?)
+        Ok(desk
+            .inside
+            .raw()
+            .sign(desk.session, &mechanism, key, &input)?)
     }
 
-    /// The key is looked up anew, and may have been replaced under its name: it must prove first
-    /// that it is the one of `public`.
-    fn reopen(&self, scheme: Scheme) -> Result<KeySession, Error> {
-        let session = self.token.open_session()?;
-        let key = self.token.find_key(&session, &self.template)?;
-        let fresh = KeySession::new(session, key);
-        self.try_scheme(scheme, |digest| self.ask_in(&fresh, scheme, digest))?;
-        Ok(fresh)
+    /// Signs a random digest, and verifies it in software.
+    pub(super) fn prove(&self, desk: &mut Desk<'_>) -> Result<(), Error> {
+        let Some(scheme) = self.schemes.first() else {
+            return Ok(());
+        };
+        let digest = random_digest(*scheme)?;
+        let answer = self.ask(desk, *scheme, &digest)?;
+        self.encoding_of(*scheme, &digest, &answer).map(|_| ())
     }
 
-    /// Tries every scheme, and keeps those that the token can do with this key.
-    fn try_out(&mut self) -> Result<(), Error> {
-        let mut working = Vec::new();
-        let mut refusal = None;
-        for scheme in self.schemes.clone() {
-            match self.try_scheme(scheme, |digest| self.ask(scheme, digest)) {
-                Ok(encoding) => {
-                    self.encoding = encoding;
-                    working.push(scheme);
-                }
-                // A policy may forbid one hash or padding of a mechanism that the token lists.
-                Err(error) if error.is_refused_mechanism() => {
-                    tracing::warn!(key = self.name, ?scheme, %error, "signature scheme refused");
-                    refusal = Some(error);
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        self.schemes = working;
-        match refusal {
-            Some(error) if self.schemes.is_empty() => Err(error),
-            _ => Ok(()),
-        }
-    }
-
-    /// Signs a random digest, verifies it in software, and learns how the token writes (r, s).
-    fn try_scheme(
-        &self,
-        scheme: Scheme,
-        ask: impl FnOnce(&[u8]) -> Result<Vec<u8>, Error>,
-    ) -> Result<Encoding, Error> {
-        let mut digest = vec![0; scheme.digest_len()];
-        SystemRandom
-            .try_fill_bytes(&mut digest)
-            .map_err(|_| Error::Random)?;
-        let answer = ask(&digest)?;
-        let mut error = format_error(scheme, &answer);
+    /// How the token writes (r, s), if this is a good signature in one of both ways.
+    fn encoding_of(&self, scheme: Scheme, digest: &[u8], answer: &[u8]) -> Result<Encoding, Error> {
+        let mut error = format_error(scheme, answer);
         for encoding in [Encoding::Raw, Encoding::Der] {
-            match scheme.read(&answer, encoding, &self.public) {
-                Some(signature) if scheme.verifies(&self.public, &digest, &signature) => {
+            match scheme.read(answer, encoding, &self.public) {
+                Some(signature) if scheme.verifies(&self.public, digest, &signature) => {
                     return Ok(encoding);
                 }
-                Some(_) => {
-                    let mechanism = scheme.mechanism_name().into();
-                    error = Error::WrongSignature {
-                        key: self.name.clone(),
-                        mechanism,
-                    };
-                }
+                Some(_) => error = self.wrong_signature(scheme),
                 None => {}
             }
         }
         Err(error)
+    }
+
+    fn wrong_signature(&self, scheme: Scheme) -> Error {
+        Error::WrongSignature {
+            key: self.name.clone(),
+            mechanism: scheme.mechanism_name().into(),
+        }
     }
 }
 
@@ -282,28 +336,24 @@ fn template(uri: &Uri) -> Vec<Attribute> {
 }
 
 /// How this key can sign in this token; never empty.
-fn schemes(
-    token: &Token,
-    session: &Session,
-    key: ObjectHandle,
-    name: &str,
-) -> Result<Vec<Scheme>, Error> {
+fn schemes(desk: &Desk<'_>, key: ObjectHandle, name: &str) -> Result<Vec<Scheme>, Error> {
     let refused = |kind: String| Error::KeyType {
         key: name.into(),
         kind,
     };
-    let attributes = session.get_attributes(key, &[AttributeType::KeyType])?;
+    let attributes = desk
+        .session
+        .get_attributes(key, &[AttributeType::KeyType])?;
     let Some(Attribute::KeyType(key_type)) = attributes.first() else {
         return Err(Error::answer("the key has no CKA_KEY_TYPE"));
     };
-    let profile = token
-        .module
+    let profile = desk
         .profile
         .filter(|profile| profile.key_type == **key_type);
     let scheme = match (*key_type, profile) {
         (_, Some(profile)) => Scheme::Sm2(profile),
-        (KeyType::RSA, _) => return rsa_schemes(token),
-        (KeyType::EC, _) => match ec_curve(session, key)? {
+        (KeyType::RSA, _) => return rsa_schemes(desk),
+        (KeyType::EC, _) => match ec_curve(desk.session, key)? {
             Some(SECP256R1) => Scheme::EcdsaP256,
             Some(SECP384R1) => Scheme::EcdsaP384,
             Some(sm2::CURVE_OID) => return Err(Error::EcdsaOnSm2Curve { key: name.into() }),
@@ -318,22 +368,22 @@ fn schemes(
             return Err(refused(kind));
         }
     };
-    token.require_mechanism(scheme.mechanism_number(), scheme.mechanism_name())?;
+    desk.require_mechanism(scheme.mechanism_number(), scheme.mechanism_name())?;
     Ok(vec![scheme])
 }
 
 /// PSS first, and PKCS#1 v1.5 for TLS 1.2; a token may lack the one or the other.
-fn rsa_schemes(token: &Token) -> Result<Vec<Scheme>, Error> {
+fn rsa_schemes(desk: &Desk<'_>) -> Result<Vec<Scheme>, Error> {
     const HASHES: [Hash; 3] = [Hash::Sha256, Hash::Sha384, Hash::Sha512];
     let mut schemes = Vec::new();
     for family in [HASHES.map(Scheme::RsaPss), HASHES.map(Scheme::RsaPkcs1)] {
-        if token.has_mechanism(family[0].mechanism_number())? {
+        if desk.has_mechanism(family[0].mechanism_number())? {
             schemes.extend(family);
         }
     }
     if schemes.is_empty() {
         let best = Scheme::RsaPss(Hash::Sha256);
-        token.require_mechanism(best.mechanism_number(), best.mechanism_name())?;
+        desk.require_mechanism(best.mechanism_number(), best.mechanism_name())?;
     }
     Ok(schemes)
 }
@@ -353,11 +403,12 @@ fn public_key(
     key: ObjectHandle,
     kind: KeyKind,
     name: &str,
-    certificate: Option<PublicKey>,
-) -> Result<PublicKey, Error> {
+    certificate: Option<&Arc<PublicKey>>,
+) -> Result<Arc<PublicKey>, Error> {
     let Some(certificate) = certificate else {
         let public = PublicKey::from_token(session, key, kind)?;
-        return public.ok_or_else(|| Error::NoPublicKey { key: name.into() });
+        let public = public.ok_or_else(|| Error::NoPublicKey { key: name.into() })?;
+        return Ok(Arc::new(public));
     };
     let same = certificate.kind() == kind
         && match PublicKey::from_token(session, key, kind) {
@@ -369,7 +420,7 @@ fn public_key(
             }
         };
     match same {
-        true => Ok(certificate),
+        true => Ok(certificate.clone()),
         false => Err(Error::CertificateMismatch {
             key: name.into(),
             key_kind: kind,
@@ -388,10 +439,10 @@ fn format_error(scheme: Scheme, answer: &[u8]) -> Error {
 impl fmt::Debug for Inner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenKey")
-            .field("token", &self.token.label)
-            .field("key", &self.name)
-            .field("kind", &self.public.kind())
-            .field("encoding", &self.encoding)
+            .field("token", &self.pool.token_label())
+            .field("key", &self.facts.name)
+            .field("kind", &self.public().kind())
+            .field("encoding", &self.facts.encoding)
             .finish_non_exhaustive()
     }
 }

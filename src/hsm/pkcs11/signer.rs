@@ -60,7 +60,7 @@ impl Signer for TokenSigner {
 
 impl TokenSigner {
     fn digest(&self, message: &[u8]) -> Result<Vec<u8>, Error> {
-        Ok(match (self.scheme, &self.key.public.key) {
+        Ok(match (self.scheme, &self.key.public().key) {
             (Scheme::Sm2(_), Key::Sm2(key)) => {
                 // The ID of CertificateVerify (RFC 8998, 3.2.1), which no token could know.
                 let e = sm2::message_digest(TLS13_ID, key, message);
@@ -70,7 +70,7 @@ impl TokenSigner {
             (Scheme::Sm2(_), _) => {
                 return Err(Error::WrongKind {
                     wanted: KeyKind::Sm2,
-                    found: self.key.public.kind(),
+                    found: self.key.public().kind(),
                 });
             }
             (Scheme::EcdsaP256, _) => Hash::Sha256.digest(message),

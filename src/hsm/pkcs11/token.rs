@@ -1,36 +1,56 @@
-//! Tokens: found by label or serial number, never by slot; logged into once.
+//! Tokens: found by label or serial number, never by slot.
 
 use cryptoki::error::{Error as CryptokiError, RvError};
 use cryptoki::object::{Attribute, AttributeType, ObjectClass, ObjectHandle};
-use cryptoki::session::{Session, UserType};
-use cryptoki::slot::{Slot, TokenInfo};
-use cryptoki_sys::CK_MECHANISM_TYPE;
+use cryptoki::session::Session;
+use cryptoki::slot::{Limit, Slot, TokenInfo};
 
-use super::module::Module;
-use super::pin;
+use super::module::Inside;
 use super::uri::{Uri, same};
 use crate::hsm::Error;
 
 /// Most objects that an error message lists.
 const MAX_LISTED: usize = 16;
 
-/// The token that a URI describes.
-#[derive(Debug)]
+/// The token that a URI describes, and the slot that it is in now.
+#[derive(Clone, Debug)]
 pub(super) struct Token {
-    pub(super) module: Module,
     pub(super) label: String,
-    slot: Slot,
-    login_required: bool,
-    protected_path: bool,
+    pub(super) serial: String,
+    pub(super) slot: Slot,
+    pub(super) login_required: bool,
+    pub(super) protected_path: bool,
+    /// Most sessions that an application may have, if the token tells.
+    pub(super) max_sessions: Option<usize>,
 }
 
 impl Token {
-    pub(super) fn find(module: Module, uri: &Uri) -> Result<Self, Error> {
+    /// The one token that `uri` describes.
+    pub(super) fn find(inside: &Inside<'_>, uri: &Uri) -> Result<Self, Error> {
+        Self::find_by(inside, wanted(uri), |info| matches(info, uri))
+    }
+
+    /// The same token, whichever slot it is in by now: its label and serial number tell.
+    pub(super) fn find_again(&self, inside: &Inside<'_>) -> Result<Self, Error> {
+        let wanted = format!("token={} serial={}", self.label, self.serial);
+        Self::find_by(inside, wanted, |info| self.is(info))
+    }
+
+    /// Whether it is this very token that tells of itself.
+    pub(super) fn is(&self, info: &TokenInfo) -> bool {
+        info.label() == self.label && info.serial_number() == self.serial
+    }
+
+    fn find_by(
+        inside: &Inside<'_>,
+        wanted: String,
+        matches: impl Fn(&TokenInfo) -> bool,
+    ) -> Result<Self, Error> {
         let mut matching = Vec::new();
         let mut found = Vec::new();
         let mut fault = None;
-        for slot in module.pkcs11.get_slots_with_token()? {
-            let info = match module.pkcs11.get_token_info(slot) {
+        for slot in inside.pkcs11().get_slots_with_token()? {
+            let info = match inside.pkcs11().get_token_info(slot) {
                 Ok(info) => info,
                 // Slots come and go, and one that is gone is not the one that is looked for.
                 Err(CryptokiError::Pkcs11(
@@ -56,7 +76,7 @@ impl Token {
                     info.serial_number()
                 ));
             }
-            if matches(&info, uri) {
+            if matches(&info) {
                 matching.push((slot, info));
             }
         }
@@ -65,17 +85,11 @@ impl Token {
             return Err(fault);
         }
         match (matching.pop(), matching.len()) {
-            (Some((slot, info)), 0) => Ok(Self {
-                module,
-                label: info.label().into(),
-                slot,
-                login_required: info.login_required(),
-                protected_path: info.protected_authentication_path(),
-            }),
+            (Some((slot, info)), 0) => Ok(Self::new(slot, &info)),
             (one, others) => {
                 let matches = others + usize::from(one.is_some());
                 Err(Error::Token {
-                    wanted: wanted(uri),
+                    wanted,
                     matches,
                     found,
                 })
@@ -83,75 +97,49 @@ impl Token {
         }
     }
 
-    /// A read-only session, without login.
-    pub(super) fn open_session(&self) -> Result<Session, Error> {
-        Ok(self.module.pkcs11.open_ro_session(self.slot)?)
-    }
-
-    /// Logs the user in, once: a wrong PIN is never tried again, since tries are counted.
-    ///
-    /// The login is the whole application's, and lasts as long as it has a session with the token.
-    pub(super) fn login(&self, session: &Session, uri: &Uri) -> Result<(), Error> {
-        if !self.login_required {
-            return Ok(());
-        }
-        let result = match uri.pin() {
-            Some(source) => session.login_with_raw(UserType::User, &pin::read(source)?),
-            None if self.protected_path => session.login(UserType::User, None),
-            None => {
-                return Err(Error::Incomplete {
-                    advice: "the token requires a login: add pin-source=file:/path",
-                });
-            }
-        };
-        match result {
-            Ok(()) | Err(CryptokiError::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => Ok(()),
-            Err(error) => Err(error.into()),
+    fn new(slot: Slot, info: &TokenInfo) -> Self {
+        Self {
+            label: info.label().into(),
+            serial: info.serial_number().into(),
+            slot,
+            login_required: info.login_required(),
+            protected_path: info.protected_authentication_path(),
+            max_sessions: match info.max_session_count() {
+                Limit::Max(count) => usize::try_from(count).ok(),
+                Limit::Infinite | Limit::Unavailable => None,
+            },
         }
     }
+}
 
-    /// Refuses a token without the mechanism, by the mechanism's name.
-    pub(super) fn require_mechanism(
-        &self,
-        number: CK_MECHANISM_TYPE,
-        name: &str,
-    ) -> Result<(), Error> {
-        match self.has_mechanism(number)? {
-            true => Ok(()),
-            false => Err(Error::Mechanism {
-                token: self.label.clone(),
-                mechanism: format!("{name} ({number:#x})"),
-            }),
+/// The one private key with these attributes. The search comes before anything is asked about a
+/// key, since a Luna HA slot answers nothing about a handle before.
+pub(super) fn find_key(
+    session: &Session,
+    token: &str,
+    template: &[Attribute],
+) -> Result<ObjectHandle, Error> {
+    match session.find_objects(template)?[..] {
+        [key] => Ok(key),
+        ref keys => {
+            let all = session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])?;
+            Err(Error::Key {
+                token: token.into(),
+                wanted: described(names(template)),
+                matches: keys.len(),
+                found: all
+                    .into_iter()
+                    .take(MAX_LISTED)
+                    .map(|key| key_name(session, key))
+                    .collect(),
+            })
         }
     }
+}
 
-    pub(super) fn has_mechanism(&self, number: CK_MECHANISM_TYPE) -> Result<bool, Error> {
-        Ok(self.module.raw.mechanisms(self.slot)?.contains(&number))
-    }
-
-    /// The one private key with these attributes.
-    pub(super) fn find_key(
-        &self,
-        session: &Session,
-        template: &[Attribute],
-    ) -> Result<ObjectHandle, Error> {
-        match session.find_objects(template)?[..] {
-            [key] => Ok(key),
-            ref keys => {
-                let all = session.find_objects(&[Attribute::Class(ObjectClass::PRIVATE_KEY)])?;
-                Err(Error::Key {
-                    token: self.label.clone(),
-                    wanted: described(names(template)),
-                    matches: keys.len(),
-                    found: all
-                        .into_iter()
-                        .take(MAX_LISTED)
-                        .map(|key| key_name(session, key))
-                        .collect(),
-                })
-            }
-        }
-    }
+/// What a template looks for, for people.
+pub(super) fn template_name(template: &[Attribute]) -> String {
+    described(names(template))
 }
 
 /// A key's label and identifier, for people.

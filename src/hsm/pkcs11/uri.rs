@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
@@ -25,7 +26,7 @@ pub const MAX_URI_LEN: usize = 4096;
 /// assert_eq!(uri.token(), Some("bank"));
 /// # Ok::<(), shangmi::hsm::pkcs11::UriError>(())
 /// ```
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Uri {
     token: Option<String>,
     serial: Option<String>,
@@ -39,7 +40,8 @@ pub struct Uri {
     object_type: Option<ObjectType>,
     module_path: Option<PathBuf>,
     module_name: Option<String>,
-    pin: Option<PinSource>,
+    /// Shared, because a PIN that the URI itself carries is in memory once.
+    pin: Option<Arc<PinSource>>,
 }
 
 /// The `type` attribute: the class of an object.
@@ -141,7 +143,7 @@ impl Uri {
 
     /// Where the PIN is (`pin-source` or `pin-value`).
     pub fn pin(&self) -> Option<&PinSource> {
-        self.pin.as_ref()
+        self.pin.as_deref()
     }
 }
 
@@ -174,7 +176,7 @@ impl FromStr for Uri {
         for attribute in query.into_iter().flat_map(|query| attributes(query, '&')) {
             uri.set_query_attribute(attribute?, &mut pin)?;
         }
-        uri.pin = pin.source()?;
+        uri.pin = pin.source()?.map(Arc::new);
         Ok(uri)
     }
 }

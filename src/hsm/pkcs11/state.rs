@@ -1,0 +1,521 @@
+//! Who works, who waits, and how the token does: what a pool keeps under its one lock. Nothing here
+//! calls the module or waits.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Condvar};
+use std::time::{Duration, Instant};
+
+use super::key::KeyFacts;
+use super::recovery::Remedy;
+use super::report::{Note, What};
+use super::ticket::Job;
+use crate::hsm::{Error, Health, Histogram, Metrics};
+
+/// How long trouble shows as [`Health::Degraded`].
+const TROUBLE: Duration = Duration::from_secs(5);
+
+/// How long the token's refusal of a further session is believed.
+const FULL: Duration = Duration::from_secs(30);
+
+/// So many failures in a row, and nothing between them, mean that the token is down.
+const DOWN_AFTER: usize = 8;
+
+/// So many sessions in a row that could not be opened, and no success meanwhile, mean it too.
+const DOWN_AFTER_OPENINGS: usize = 2;
+
+pub(super) struct State {
+    token: String,
+    pub(super) closed: bool,
+    /// The keeper's thread is at work.
+    pub(super) kept: bool,
+    /// The token refuses the PIN: nothing is tried any more.
+    refused: Option<Error>,
+    seats: BTreeMap<u64, Seat>,
+    next_seat: u64,
+    /// Seats that wait for work.
+    idle: Vec<u64>,
+    queue: VecDeque<Arc<dyn Job>>,
+    /// Requests that waited when the token went down or the pool was closed.
+    stranded: Vec<Arc<dyn Job>>,
+    /// A new seat is opening its session; one at a time does.
+    opening: bool,
+    /// Most seats: what the options and the token's own information allow.
+    most: usize,
+    /// The token said that it has no more than so many, a while ago.
+    full: Option<(usize, Instant)>,
+    outage: Option<Outage>,
+    /// The key whose signature failed last, with which a probe tries.
+    pub(super) suspect: Option<Arc<KeyFacts>>,
+    trouble: Option<Instant>,
+    told: Health,
+    failures_in_a_row: usize,
+    openings_failed_in_a_row: usize,
+    last_success: Option<Instant>,
+    pub(super) counts: Metrics,
+}
+
+/// The token is down.
+#[derive(Clone, Debug)]
+pub(super) struct Outage {
+    pub(super) since: Instant,
+    pub(super) cause: Error,
+}
+
+/// One session and its thread.
+struct Seat {
+    wake: Arc<Condvar>,
+    order: Option<Arc<dyn Job>>,
+    open: bool,
+    /// It gave a wrong answer, and is to be replaced.
+    condemned: bool,
+    last_failure: Option<Instant>,
+}
+
+/// Where a request went.
+pub(super) enum Placed {
+    /// To an idle session, which is to be woken.
+    Given(Arc<Condvar>),
+    /// Into the queue; a further session may be opened for it.
+    Queued(Option<u64>),
+}
+
+/// What a session's thread does next.
+pub(super) enum Step {
+    Work(Arc<dyn Job>),
+    Replace,
+    Wait(Arc<Condvar>),
+    Leave,
+}
+
+impl State {
+    pub(super) fn new(token: String, most: usize) -> Self {
+        Self {
+            token,
+            closed: false,
+            kept: true,
+            refused: None,
+            seats: BTreeMap::new(),
+            next_seat: 0,
+            idle: Vec::new(),
+            queue: VecDeque::new(),
+            stranded: Vec::new(),
+            opening: false,
+            most,
+            full: None,
+            outage: None,
+            suspect: None,
+            trouble: None,
+            told: Health::Up,
+            failures_in_a_row: 0,
+            openings_failed_in_a_row: 0,
+            last_success: None,
+            counts: no_counts(),
+        }
+    }
+
+    // ---- requests ----
+
+    /// Takes a request in, from the least recently failed idle session on. A probe is let through
+    /// while the token is down.
+    pub(super) fn place(&mut self, job: Arc<dyn Job>, probe: bool) -> Result<Placed, Error> {
+        if self.closed {
+            return Err(self.closed_error());
+        }
+        if let Some(error) = &self.refused {
+            return Err(error.clone());
+        }
+        if let (Some(error), false) = (self.down_error(), probe) {
+            self.counts.refused_while_down += 1;
+            return Err(error);
+        }
+        if let Some(id) = self.take_idle()
+            && let Some(seat) = self.seats.get_mut(&id)
+        {
+            seat.order = Some(job);
+            return Ok(Placed::Given(seat.wake.clone()));
+        }
+        self.queue.push_back(job);
+        Ok(Placed::Queued(self.hire()))
+    }
+
+    /// The idle seat that never failed, else whose failure is the longest ago; among equals the
+    /// last that worked, so that few sessions are in use where few do.
+    fn take_idle(&mut self) -> Option<u64> {
+        let failure = |id: &u64| self.seats.get(id).and_then(|seat| seat.last_failure);
+        let (at, _) = self
+            .idle
+            .iter()
+            .enumerate()
+            .rev()
+            .min_by_key(|(_, id)| failure(id))?;
+        Some(self.idle.remove(at))
+    }
+
+    /// A caller gave up: its request is not to wait any longer.
+    pub(super) fn forget(&mut self, job: &Arc<dyn Job>) {
+        self.queue.retain(|other| !Arc::ptr_eq(other, job));
+    }
+
+    /// A caller that came at `since` got nothing until its deadline.
+    pub(super) fn timed_out(&mut self, since: Instant, cause: &Error, notes: &mut Vec<Note>) {
+        self.counts.timeouts += 1;
+        self.note_trouble();
+        let silent = self.last_success.is_none_or(|last| last < since);
+        if silent && self.idle.is_empty() {
+            self.go_down(cause, notes);
+        }
+        self.tell_health(notes);
+    }
+
+    /// A good answer was given out, or a probe succeeded.
+    pub(super) fn succeeded(&mut self) {
+        self.last_success = Some(Instant::now());
+        self.failures_in_a_row = 0;
+        self.openings_failed_in_a_row = 0;
+    }
+
+    /// An answer did not verify: the session that gave it is not to give another.
+    pub(super) fn condemn(&mut self, id: u64) -> Option<Arc<Condvar>> {
+        self.counts.wrong_signatures += 1;
+        let seat = self.seats.get_mut(&id)?;
+        seat.condemned = true;
+        self.idle.retain(|other| *other != id);
+        Some(seat.wake.clone())
+    }
+
+    /// Counts a failure of a session or a signature; whether the token is down, it tells.
+    pub(super) fn failed(&mut self, error: &Error, notes: &mut Vec<Note>) {
+        match Remedy::of(error) {
+            Remedy::GiveUp => return,
+            Remedy::Never => self.refuse(error, notes),
+            _ => {}
+        }
+        self.note_trouble();
+        self.failures_in_a_row += 1;
+        if self.failures_in_a_row >= DOWN_AFTER.max(2 * self.seats.len()) {
+            self.go_down(error, notes);
+        }
+        self.tell_health(notes);
+    }
+
+    // ---- seats ----
+
+    /// The seat of a session that is to be opened, if requests wait and one more is allowed.
+    pub(super) fn hire(&mut self) -> Option<u64> {
+        (!self.queue.is_empty()).then(|| self.add_seat()).flatten()
+    }
+
+    /// The seat of a session that is to be opened, if one more is allowed.
+    pub(super) fn add_seat(&mut self) -> Option<u64> {
+        if self.closed || self.opening || self.seats.len() >= self.limit() {
+            return None;
+        }
+        self.opening = true;
+        let id = self.next_seat;
+        self.next_seat += 1;
+        let seat = Seat {
+            wake: Arc::new(Condvar::new()),
+            order: None,
+            open: false,
+            condemned: false,
+            last_failure: None,
+        };
+        self.seats.insert(id, seat);
+        Some(id)
+    }
+
+    pub(super) fn opening(&self) -> bool {
+        self.opening
+    }
+
+    /// A session is open, and its seat ready for work.
+    pub(super) fn opened(&mut self, id: u64, first: bool) {
+        if first {
+            self.opening = false;
+        }
+        self.openings_failed_in_a_row = 0;
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.open = true;
+            seat.condemned = false;
+        }
+    }
+
+    /// The seat's session is being given up.
+    pub(super) fn lost(&mut self, id: u64) {
+        self.note_trouble();
+        if let Some(seat) = self.seats.get_mut(&id) {
+            seat.open = false;
+            seat.last_failure = Some(Instant::now());
+        }
+    }
+
+    /// The seat's session could not be opened, and its thread ends.
+    pub(super) fn opening_failed(
+        &mut self,
+        id: u64,
+        first: bool,
+        error: &Error,
+        notes: &mut Vec<Note>,
+    ) {
+        if first {
+            self.opening = false;
+        }
+        self.seats.remove(&id);
+        let others = self.seats.values().filter(|seat| seat.open).count();
+        if Remedy::of(error) == Remedy::FewerSessions && others > 0 {
+            self.full = Some((self.seats.len(), Instant::now()));
+            self.note_trouble();
+            return self.tell_health(notes);
+        }
+        self.openings_failed_in_a_row += 1;
+        if self.outage.is_some()
+            || others == 0
+            || self.openings_failed_in_a_row >= DOWN_AFTER_OPENINGS
+        {
+            self.go_down(error, notes);
+        }
+        self.failed(error, notes);
+    }
+
+    /// What the seat's thread does next, when it has nothing to do.
+    pub(super) fn next_step(&mut self, id: u64) -> Step {
+        let closed = self.closed;
+        let Some(seat) = self.seats.get_mut(&id) else {
+            return Step::Leave;
+        };
+        if let Some(job) = seat.order.take() {
+            return Step::Work(job);
+        }
+        if closed {
+            return Step::Leave;
+        }
+        if seat.condemned {
+            return Step::Replace;
+        }
+        let wake = seat.wake.clone();
+        if let Some(job) = self.queue.pop_front() {
+            self.idle.retain(|other| *other != id);
+            return Step::Work(job);
+        }
+        if !self.idle.contains(&id) {
+            self.idle.push(id);
+        }
+        Step::Wait(wake)
+    }
+
+    /// The seat has done its work: it takes the next from the queue, or is idle. This is so before
+    /// the caller gets its answer, so that its next request finds the session.
+    pub(super) fn release(&mut self, id: u64) {
+        let Some(seat) = self.seats.get_mut(&id) else {
+            return;
+        };
+        if seat.condemned || self.closed {
+            return;
+        }
+        match self.queue.pop_front() {
+            Some(job) => seat.order = Some(job),
+            None => self.idle.push(id),
+        }
+    }
+
+    pub(super) fn leave(&mut self, id: u64) {
+        self.idle.retain(|other| *other != id);
+        self.seats.remove(&id);
+    }
+
+    /// Every thread has come to its end.
+    pub(super) fn ended(&self) -> bool {
+        !self.kept && self.seats.is_empty()
+    }
+
+    pub(super) fn seats(&self) -> usize {
+        self.seats.len()
+    }
+
+    pub(super) fn limit(&self) -> usize {
+        match self.full {
+            Some((count, when)) if when.elapsed() < FULL => count.clamp(1, self.most),
+            _ => self.most,
+        }
+    }
+
+    /// Ends everything: whom to wake is returned.
+    pub(super) fn close(&mut self) -> Vec<Arc<Condvar>> {
+        self.closed = true;
+        self.strand();
+        let wakes = self.seats.values().map(|seat| seat.wake.clone());
+        wakes.collect()
+    }
+
+    // ---- health ----
+
+    pub(super) fn health(&self) -> Health {
+        let recent = self.trouble.is_some_and(|when| when.elapsed() < TROUBLE);
+        let full = self.full.is_some_and(|(_, when)| when.elapsed() < FULL);
+        match (&self.outage, recent || full) {
+            (Some(_), _) => Health::Down,
+            (None, true) => Health::Degraded,
+            (None, false) => Health::Up,
+        }
+    }
+
+    /// Tells a change of health once.
+    pub(super) fn tell_health(&mut self, notes: &mut Vec<Note>) {
+        let (from, to) = (self.told, self.health());
+        if from == to {
+            return;
+        }
+        self.told = to;
+        let cause = self.outage.as_ref().map(|outage| &outage.cause);
+        let told = cause.map_or(Ok(()), Err);
+        notes.push(Note::new(
+            What::ChangeHealth { from, to },
+            Duration::ZERO,
+            told,
+        ));
+    }
+
+    /// When the health may change for the better without anything happening.
+    pub(super) fn better_at(&self) -> Option<Instant> {
+        let trouble = self.trouble.map(|when| when + TROUBLE);
+        let full = self.full.map(|(_, when)| when + FULL);
+        (self.told == Health::Degraded)
+            .then(|| trouble.max(full))
+            .flatten()
+    }
+
+    /// The outage that a probe may end: none if the PIN is what is wrong.
+    pub(super) fn outage(&self) -> Option<Outage> {
+        let hopeless = self.refused.is_some() || self.closed;
+        self.outage.clone().filter(|_| !hopeless)
+    }
+
+    /// Why the token is down.
+    pub(super) fn cause(&self) -> Option<Error> {
+        self.outage.as_ref().map(|outage| outage.cause.clone())
+    }
+
+    pub(super) fn recovered(&mut self, notes: &mut Vec<Note>) {
+        self.outage = None;
+        self.suspect = None;
+        self.trouble = None;
+        self.full = None;
+        self.succeeded();
+        self.tell_health(notes);
+    }
+
+    fn refuse(&mut self, error: &Error, notes: &mut Vec<Note>) {
+        self.refused.get_or_insert_with(|| error.clone());
+        self.go_down(error, notes);
+    }
+
+    fn go_down(&mut self, cause: &Error, notes: &mut Vec<Note>) {
+        self.strand();
+        if self.outage.is_some() || self.closed {
+            return;
+        }
+        self.counts.outages += 1;
+        self.outage = Some(Outage {
+            since: Instant::now(),
+            cause: cause.clone(),
+        });
+        self.tell_health(notes);
+    }
+
+    fn note_trouble(&mut self) {
+        self.trouble = Some(Instant::now());
+    }
+
+    /// No one is to wait for nothing.
+    fn strand(&mut self) {
+        self.stranded.extend(self.queue.drain(..));
+    }
+
+    /// Requests that waited in vain, and what to tell them.
+    pub(super) fn stranded(&mut self) -> Option<(Vec<Arc<dyn Job>>, Error)> {
+        if self.stranded.is_empty() {
+            return None;
+        }
+        let closed = || self.closed_error();
+        let error = self.refused.clone().or_else(|| self.down_error());
+        let error = error.unwrap_or_else(closed);
+        Some((std::mem::take(&mut self.stranded), error))
+    }
+
+    fn down_error(&self) -> Option<Error> {
+        self.outage.as_ref().map(|outage| Error::Down {
+            token: self.token.clone(),
+            since: outage.since,
+            cause: outage.cause.to_string(),
+        })
+    }
+
+    fn closed_error(&self) -> Error {
+        Error::Closed {
+            token: self.token.clone(),
+        }
+    }
+
+    // ---- metrics ----
+
+    pub(super) fn count(&mut self, note: &Note) {
+        let counts = &mut self.counts;
+        let counter = match (note.what, &note.error) {
+            (What::Login, None) => &mut counts.logins,
+            (What::Login, Some(_)) => &mut counts.login_failures,
+            (What::OpenSession, None) => &mut counts.sessions_opened,
+            (What::LoseSession, _) => &mut counts.sessions_lost,
+            (What::Reinitialize, None) => &mut counts.reinitializations,
+            (What::ChangeSlot { .. }, _) => &mut counts.slot_changes,
+            _ => return,
+        };
+        *counter += 1;
+    }
+
+    /// A request for a signature came to its end.
+    pub(super) fn signed(&mut self, latency: Duration, good: bool) {
+        match good {
+            true => {
+                self.succeeded();
+                self.counts.signatures += 1;
+                self.counts.latency.add(latency);
+            }
+            false => self.counts.failures += 1,
+        }
+    }
+
+    pub(super) fn metrics(&self) -> Metrics {
+        let open = self.seats.values().filter(|seat| seat.open).count();
+        let idle = self.idle.len();
+        Metrics {
+            health: self.health(),
+            sessions: open as u64,
+            busy_sessions: open.saturating_sub(idle) as u64,
+            waiting: self.queue.len() as u64,
+            ..self.counts.clone()
+        }
+    }
+}
+
+fn no_counts() -> Metrics {
+    Metrics {
+        health: Health::Up,
+        sessions: 0,
+        busy_sessions: 0,
+        waiting: 0,
+        signatures: 0,
+        failures: 0,
+        retries: 0,
+        timeouts: 0,
+        refused_while_down: 0,
+        wrong_signatures: 0,
+        logins: 0,
+        login_failures: 0,
+        sessions_opened: 0,
+        sessions_lost: 0,
+        reinitializations: 0,
+        slot_changes: 0,
+        outages: 0,
+        latency: Histogram::default(),
+    }
+}
