@@ -99,9 +99,18 @@ impl Bank {
 
     /// Changes the user's PIN, which the pool does not learn, and ends the login.
     pub(super) fn change_pin(&self) -> Result<()> {
-        let (old, new) = (AuthPin::new(PIN.into()), AuthPin::new("another PIN".into()));
-        self.session()?.set_pin(&old, &new)?;
+        self.set_pin("another PIN")?;
         Ok(self.token.expire_login()?)
+    }
+
+    /// Sets the user's PIN anew, to what it is: an expired one is good again.
+    pub(super) fn renew_pin(&self) -> Result<()> {
+        self.set_pin(PIN)
+    }
+
+    fn set_pin(&self, new: &str) -> Result<()> {
+        let (old, new) = (AuthPin::new(PIN.into()), AuthPin::new(new.into()));
+        Ok(self.session()?.set_pin(&old, &new)?)
     }
 }
 

@@ -5,6 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use rustls::OtherError;
+use shangmi::hsm::Error;
 use shangmi::tls13::tokio::Acceptor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -41,7 +43,7 @@ impl Server {
                 tokio::spawn(async move {
                     if let Err(error) = serve(&acceptor, tcp).await {
                         let mut errors = errors.lock().unwrap_or_else(PoisonError::into_inner);
-                        *errors.entry(error.to_string()).or_default() += 1;
+                        *errors.entry(reason(&error)).or_default() += 1;
                     }
                 });
             }
@@ -58,6 +60,19 @@ impl Server {
         self.runtime.shutdown_background();
         let errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         errors.clone()
+    }
+}
+
+/// What the HSM floor says, if it is its error, without how long the token has been down.
+fn reason(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref());
+    let Some(rustls::Error::Other(OtherError(inner))) = inner else {
+        return error.to_string();
+    };
+    match inner.downcast_ref() {
+        Some(Error::Down { .. }) => "refused while the token is down".into(),
+        Some(inner) => inner.to_string(),
+        None => error.to_string(),
     }
 }
 
