@@ -85,7 +85,7 @@ fn run(area: &str, print: Print) -> Result<()> {
 /// A key in an HSM; `signatures` are made to see what is left behind.
 fn under_load(signatures: u64) -> Result<()> {
     let print = |row: &hsm::rows::Row| println!("{}", row.json());
-    hsm::rows::measure(LOAD, signatures, print).map_err(Into::into)
+    hsm::rows::measure(LOAD, signatures, print).map_err(|error| -> Box<dyn Error> { error })
 }
 
 /// Instructions are hidden from a whole process, before it starts.
