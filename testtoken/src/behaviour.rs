@@ -14,7 +14,7 @@ use std::time::Duration;
 /// - the environment variable [`Behaviour::ENVIRONMENT`], read by `C_Initialize`;
 /// - the `CKA_VALUE` of the token's data object labelled [`Behaviour::OBJECT_LABEL`].
 ///
-/// Below, `F` is a function's name or `*` for all; `WHEN` counts calls from the order, as
+/// Below, `F` is a function's name or `*` for all that are about a slot or a session; `WHEN` counts calls from the order, as
 /// [`When`] does, and may be left out for every call; `T` is a time as `500us`, `10ms` or `2s`;
 /// `CKR` is a code's name (PKCS#11's or Luna's) or number.
 ///

@@ -8,6 +8,7 @@ use crate::control::{CONTROL, Control};
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::UserType;
+use cryptoki::slot::Slot;
 use cryptoki::types::AuthPin;
 use cryptoki_sys::{CKR_ARGUMENTS_BAD, CKR_OK};
 use libloading::Library;
@@ -63,10 +64,14 @@ impl TestToken {
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
 
         let module = load()?;
-        let initialized = module.get_slots_with_initialized_token()?;
+        // The newest first, which is the blank one: others may hang or fail by now.
         let slots = module.get_slots_with_token()?;
-        let blank = slots.into_iter().find(|slot| !initialized.contains(slot));
-        let slot = blank.ok_or(Error::NotSupported)?;
+        let is_blank = |slot: &Slot| {
+            let info = module.get_token_info(*slot);
+            info.is_ok_and(|info| !info.token_initialized())
+        };
+        let slot = slots.into_iter().rev().find(is_blank);
+        let slot = slot.ok_or(Error::NotSupported)?;
         let so_pin = AuthPin::new(SO_PIN.into());
         module.init_token(slot, &so_pin, label)?;
         let session = module.open_rw_session(slot)?;

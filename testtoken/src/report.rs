@@ -18,7 +18,7 @@ pub struct Report {
     pub sessions_opened: u64,
     /// Calls in a session that another thread was still using, which PKCS#11 forbids.
     pub sessions_shared: u64,
-    /// Successful `C_Login` calls.
+    /// Logins of users, but not of the security officer.
     pub logins: u64,
     /// PINs that were wrong.
     pub wrong_pins: u64,

@@ -167,7 +167,7 @@ impl Token {
             signatures: 0,
         });
         self.login_expired = false;
-        self.counts.logins += 1;
+        self.counts.logins += u64::from(user != CKU_SO);
         Ok(())
     }
 
@@ -186,14 +186,11 @@ impl Token {
         self.login_expired = self.login.take().is_some();
     }
 
-    /// Ends a login that has had its time or its signatures.
+    /// Ends a login that has had its time.
     pub(crate) fn expire_login_if_due(&mut self) {
-        let due = match (&self.login, self.faults.login_expires) {
-            (Some(login), Some(Expiry::Signatures(limit))) => login.signatures >= limit,
-            (Some(login), Some(Expiry::After(time))) => login.since.elapsed() >= time,
-            _ => false,
-        };
-        if due {
+        if let (Some(login), Some(Expiry::After(time))) = (&self.login, self.faults.login_expires)
+            && login.since.elapsed() >= time
+        {
             self.expire_login();
         }
     }
@@ -294,11 +291,15 @@ impl Token {
 
     /// The key for `C_SignInit`, which counts against the login's limit.
     pub(crate) fn key_to_sign(&mut self, handle: CK_OBJECT_HANDLE) -> Result<&Object> {
-        if self.login_expired {
-            return Err(CKR_USER_NOT_LOGGED_IN);
-        }
+        let limit = self.faults.login_expires;
         if let Some(login) = &mut self.login {
             login.signatures += 1;
+            if matches!(limit, Some(Expiry::Signatures(limit)) if login.signatures > limit) {
+                self.expire_login();
+            }
+        }
+        if self.login_expired {
+            return Err(CKR_USER_NOT_LOGGED_IN);
         }
         self.object(handle).map_err(|_| CKR_KEY_HANDLE_INVALID)
     }
@@ -351,7 +352,7 @@ impl Token {
         let value = template.get(&CKA_VALUE).ok_or(CKR_ATTRIBUTE_READ_ONLY)?;
         let orders = str::from_utf8(value)
             .ok()
-            .and_then(|text| standing(text))
+            .and_then(standing)
             .ok_or(CKR_ATTRIBUTE_VALUE_INVALID)?;
         object.set(template);
         self.faults = Faults::default();

@@ -1,69 +1,21 @@
 //! The module through `cryptoki`, as any application would use it.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
-use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
-use cryptoki::error::{Error, RvError};
-use cryptoki::mechanism::vendor_defined::VendorDefinedMechanism;
+mod common;
+
+use common::{PIN, code, module, pin, private_key, slot_of, user_session, vendor_mechanism};
+use cryptoki::error::RvError;
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{
-    Attribute, AttributeInfo, AttributeType, KeyType, ObjectClass, ObjectHandle,
+    Attribute, AttributeInfo, AttributeType, CertificateType, KeyType, ObjectClass,
 };
-use cryptoki::session::{Session, UserType};
-use cryptoki::slot::Slot;
-use cryptoki::types::AuthPin;
-use shangmi_testtoken::{
-    Behaviour, CKK_SM2, CKM_SM2_KEY_PAIR_GEN, CKM_SM2DSA, TestToken, module_path,
-};
+use cryptoki::session::UserType;
+use shangmi_testtoken::{Behaviour, CKK_SM2, CKM_SM2_KEY_PAIR_GEN, CKM_SM2DSA, TestToken};
 use sm2::dsa::signature::hazmat::PrehashVerifier;
 use sm2::dsa::{Signature, VerifyingKey};
 
-const PIN: &str = "a user's PIN";
-
-fn module() -> Pkcs11 {
-    let module = Pkcs11::new(module_path().unwrap()).unwrap();
-    match module.initialize(CInitializeArgs::new(CInitializeFlags::OS_LOCKING_OK)) {
-        Ok(()) | Err(Error::Pkcs11(RvError::CryptokiAlreadyInitialized, _)) => module,
-        Err(error) => panic!("{error}"),
-    }
-}
-
-fn slot_of(module: &Pkcs11, token: &TestToken) -> Slot {
-    let slots = module.get_slots_with_initialized_token().unwrap();
-    let label = |slot: &Slot| module.get_token_info(*slot).unwrap().label().to_owned();
-    slots
-        .into_iter()
-        .find(|slot| label(slot) == token.label())
-        .unwrap()
-}
-
-fn pin(pin: &str) -> AuthPin {
-    AuthPin::new(pin.into())
-}
-
-fn user_session(token: &TestToken) -> Session {
-    let module = module();
-    let session = module.open_rw_session(slot_of(&module, token)).unwrap();
-    session.login(UserType::User, Some(&pin(PIN))).unwrap();
-    session
-}
-
-fn private_key(session: &Session, label: &str) -> ObjectHandle {
-    let template = [
-        Attribute::Class(ObjectClass::PRIVATE_KEY),
-        Attribute::Label(label.into()),
-    ];
-    let found = session.find_objects(&template).unwrap();
-    assert_eq!(found.len(), 1);
-    found[0]
-}
-
 fn sm2dsa() -> Mechanism<'static> {
     vendor_mechanism(CKM_SM2DSA)
-}
-
-fn vendor_mechanism(number: u64) -> Mechanism<'static> {
-    let kind = MechanismType::new_vendor_defined(number).unwrap();
-    Mechanism::VendorDefined(VendorDefinedMechanism::new::<()>(kind, None))
 }
 
 fn verifies(point: &[u8], e: &[u8; 32], signature: &Signature) -> bool {
@@ -71,13 +23,6 @@ fn verifies(point: &[u8], e: &[u8; 32], signature: &Signature) -> bool {
         .unwrap()
         .verify_prehash(e, signature)
         .is_ok()
-}
-
-fn code<T: std::fmt::Debug>(result: cryptoki::error::Result<T>) -> RvError {
-    match result.unwrap_err() {
-        Error::Pkcs11(code, _) => code,
-        other => panic!("{other}"),
-    }
 }
 
 #[test]
@@ -98,7 +43,7 @@ fn presents_itself_as_luna_but_honestly() {
         TestToken::create("one", PIN).unwrap(),
         TestToken::create("two", PIN).unwrap(),
     );
-    let slots = [slot_of(&module, &one), slot_of(&module, &two)];
+    let slots = [slot_of(&one), slot_of(&two)];
     assert!(slots[0] != slots[1] && slots.iter().all(|slot| slot.id() != 0));
     let token = module.get_token_info(slots[0]).unwrap();
     assert_eq!(token.model(), "shangmi test");
@@ -305,7 +250,7 @@ fn curve_belongs_to_the_public_template_alone() {
 fn session_objects_end_with_their_session() {
     let token = TestToken::create("sessions", PIN).unwrap();
     let session = user_session(&token);
-    let other = user_session_beside(&token);
+    let other = user_session(&token);
     let curve = Attribute::EcParams(vec![
         0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d,
     ]);
@@ -318,21 +263,11 @@ fn session_objects_end_with_their_session() {
     assert_eq!(other.find_objects(&keys).unwrap().len(), 0);
 }
 
-fn user_session_beside(token: &TestToken) -> Session {
-    let module = module();
-    let session = module.open_rw_session(slot_of(&module, token)).unwrap();
-    assert_eq!(
-        code(session.login(UserType::User, Some(&pin(PIN)))),
-        RvError::UserAlreadyLoggedIn
-    );
-    session
-}
-
 #[test]
 fn wrong_pins_are_counted_until_the_token_locks() {
     let token = TestToken::create("pins", PIN).unwrap();
     let module = module();
-    let session = module.open_rw_session(slot_of(&module, &token)).unwrap();
+    let session = module.open_rw_session(slot_of(&token)).unwrap();
     let login = |value| session.login(UserType::User, Some(&pin(value)));
 
     assert_eq!(code(login("wrong")), RvError::PinIncorrect);
@@ -348,7 +283,7 @@ fn wrong_pins_are_counted_until_the_token_locks() {
     assert_eq!(code(login("another PIN")), RvError::PinLocked);
     assert!(
         module
-            .get_token_info(slot_of(&module, &token))
+            .get_token_info(slot_of(&token))
             .unwrap()
             .user_pin_locked()
     );
@@ -376,7 +311,7 @@ fn sessions_sign_side_by_side() {
         for thread in 0..8 {
             let token = &token;
             scope.spawn(move || {
-                let session = user_session_beside(token);
+                let session = user_session(token);
                 let key = private_key(&session, "key");
                 for round in 0..10 {
                     let e = [thread * 16 + round; 32];
@@ -387,4 +322,108 @@ fn sessions_sign_side_by_side() {
         }
     });
     drop(first);
+}
+
+#[test]
+fn certificates_live_in_the_token() {
+    let token = TestToken::create("certificates", PIN).unwrap();
+    let session = user_session(&token);
+    let template = [
+        Attribute::Class(ObjectClass::CERTIFICATE),
+        Attribute::CertificateType(CertificateType::X_509),
+        Attribute::Token(true),
+        Attribute::Label("server".into()),
+        Attribute::Id(vec![7]),
+        Attribute::Subject(vec![0x30, 0]),
+        Attribute::Value(b"a certificate".into()),
+    ];
+    let created = session.create_object(&template).unwrap();
+    for missing in [1, 5, 6] {
+        let mut incomplete = template.to_vec();
+        incomplete.remove(missing);
+        assert_eq!(
+            code(session.create_object(&incomplete)),
+            RvError::TemplateIncomplete
+        );
+    }
+    let trusted = [&template[..], &[Attribute::Trusted(true)]].concat();
+    assert_eq!(
+        code(session.create_object(&trusted)),
+        RvError::AttributeTypeInvalid
+    );
+
+    // A certificate is public: nobody need be logged in to find it.
+    session.logout().unwrap();
+    let wanted = [
+        Attribute::Class(ObjectClass::CERTIFICATE),
+        Attribute::Id(vec![7]),
+    ];
+    assert_eq!(session.find_objects(&wanted).unwrap(), [created]);
+    let values = session.get_attributes(created, &[AttributeType::Value]);
+    assert_eq!(values.unwrap(), [Attribute::Value(b"a certificate".into())]);
+    session.destroy_object(created).unwrap();
+    assert!(session.find_objects(&wanted).unwrap().is_empty());
+}
+
+#[test]
+fn key_pairs_come_from_an_administrators_templates() {
+    let token = TestToken::create("administrator", PIN).unwrap();
+    let session = user_session(&token);
+    let names = [
+        Attribute::Token(true),
+        Attribute::Label("key".into()),
+        Attribute::Id(vec![1]),
+        Attribute::KeyType(KeyType::new_vendor_defined(CKK_SM2).unwrap()),
+    ];
+    let curve = Attribute::EcParams(vec![
+        0x06, 0x08, 0x2a, 0x81, 0x1c, 0xcf, 0x55, 0x01, 0x82, 0x2d,
+    ]);
+    let public = [
+        &names[..],
+        &[
+            curve,
+            Attribute::Class(ObjectClass::PUBLIC_KEY),
+            Attribute::Private(false),
+            Attribute::Verify(true),
+        ],
+    ]
+    .concat();
+    let private = [
+        &names[..],
+        &[
+            Attribute::Class(ObjectClass::PRIVATE_KEY),
+            Attribute::Private(true),
+            Attribute::Sensitive(true),
+            Attribute::Extractable(false),
+            Attribute::Sign(true),
+        ],
+    ]
+    .concat();
+    let mechanism = vendor_mechanism(CKM_SM2_KEY_PAIR_GEN);
+    let (_, key) = session
+        .generate_key_pair(&mechanism, &public, &private)
+        .unwrap();
+    let wanted = [
+        AttributeType::Sensitive,
+        AttributeType::Extractable,
+        AttributeType::Sign,
+        AttributeType::Token,
+        AttributeType::NeverExtractable,
+    ];
+    let values = session.get_attributes(key, &wanted).unwrap();
+    let expected = [
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Sign(true),
+        Attribute::Token(true),
+        Attribute::NeverExtractable(true),
+    ];
+    assert_eq!(values, expected);
+
+    let swapped = session.generate_key_pair(&mechanism, &private, &public);
+    assert_eq!(code(swapped), RvError::TemplateInconsistent);
+    let wrong = Attribute::KeyType(KeyType::EC);
+    let wrong = [&public[4..], &[wrong]].concat();
+    let wrong = session.generate_key_pair(&mechanism, &wrong, &[]);
+    assert_eq!(code(wrong), RvError::TemplateInconsistent);
 }
