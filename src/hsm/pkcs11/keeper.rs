@@ -108,17 +108,23 @@ fn is_outage(error: &Error) -> bool {
 /// Opens a session as any request would, and signs with the key that failed last.
 fn probe(shared: &Arc<Shared>) -> Result<(), Error> {
     let key = shared.state().suspect.clone();
-    let work = move |desk: &mut Desk<'_>| key.as_ref().map_or(Ok(()), |key| key.prove(desk));
+    let suspect = key.clone();
+    let work = move |desk: &mut Desk<'_>| suspect.as_ref().map_or(Ok(()), |key| key.prove(desk));
     let ticket = Arc::new(Ticket::new(work));
     let started = Instant::now();
     shared.place(ticket.clone(), true)?;
-    match ticket.wait(started + PROBE) {
+    let result = match ticket.wait(started + PROBE) {
         Outcome::Answer(answer, _) => answer,
         Outcome::Late { started: begun } => {
             shared.forget(ticket);
             Err(shared.deadline_error("answer a probe".into(), started, begun))
         }
+    };
+    if let Some(key) = key {
+        let error = result.as_ref().err();
+        shared.tell_signature(&key.name, key.mechanism_name(), started.elapsed(), error);
     }
+    result
 }
 
 /// C_Finalize and C_Initialize: the last resort, which takes all sessions of the process.

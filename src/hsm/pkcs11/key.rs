@@ -292,6 +292,12 @@ impl KeyFacts {
             .sign(desk.session, &mechanism, key, &input)?)
     }
 
+    /// The mechanism of the best scheme.
+    pub(super) fn mechanism_name(&self) -> &'static str {
+        let best = self.schemes.first();
+        best.map_or("none", |scheme| scheme.mechanism_name())
+    }
+
     /// Signs a random digest, and verifies it in software.
     pub(super) fn prove(&self, desk: &mut Desk<'_>) -> Result<(), Error> {
         let Some(scheme) = self.schemes.first() else {

@@ -44,13 +44,21 @@ impl OpenSession {
         &self.session
     }
 
-    pub(super) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// Whether the session is as good as it was when it was opened, as far as is known.
+    /// Whether the session is of this module's and this login's time.
     pub(super) fn is_current(&self, inside: &Inside<'_>, epoch: u64) -> bool {
         self.generation == inside.generation && self.epoch == epoch
+    }
+
+    /// Asks the module whether the session lives and is logged in.
+    pub(super) fn lives(&self, token: &Token) -> bool {
+        matches!(is_public(token, &self.session), Ok(false))
+    }
+
+    /// Asks the module whether the session lives, logged in or not.
+    fn answers(&self, inside: &Inside<'_>) -> bool {
+        let info = self.session.get_session_info();
+        let failed = matches!(info, Err(CryptokiError::Pkcs11(..)));
+        self.generation == inside.generation && !failed
     }
 
     pub(super) fn close(self, inside: &Inside<'_>) {
@@ -93,9 +101,9 @@ impl Link {
         self.epoch
     }
 
-    /// A call found the login of this epoch gone.
-    pub(super) fn doubt_login(&mut self, epoch: u64) {
-        self.logged_out |= epoch == self.epoch;
+    /// A call found the login gone.
+    pub(super) fn doubt_login(&mut self) {
+        self.logged_out = true;
     }
 
     /// A new session, logged in, with the token itself: whatever is in the way is repaired once.
@@ -187,8 +195,12 @@ impl Link {
             self.move_to(inside, found);
         }
         let keeper = match self.keeper.take() {
-            Some(keeper) if keeper.generation == inside.generation => keeper,
-            _ => {
+            Some(keeper) if !self.logged_out && keeper.generation == inside.generation => keeper,
+            Some(keeper) if keeper.answers(inside) => keeper,
+            lost => {
+                if let Some(keeper) = lost {
+                    keeper.close(inside);
+                }
                 self.logged_out = true;
                 self.raw_session(inside)?
             }
@@ -214,7 +226,7 @@ impl Link {
 
     fn open_prepared(&mut self, inside: &Inside<'_>) -> Result<OpenSession, Error> {
         let session = self.raw_session(inside)?;
-        match self.is_public(&session.session) {
+        match is_public(&self.token, &session.session) {
             Ok(false) => Ok(session),
             // The login went without a word, as it does with the last session of all.
             Ok(true) => {
@@ -240,22 +252,6 @@ impl Link {
         })
     }
 
-    /// Whether the token wants a login and the session has none (PKCS#11 2.40, 5.6).
-    fn is_public(&self, session: &Session) -> Result<bool, Error> {
-        if !self.token.login_required {
-            return Ok(false);
-        }
-        match session.get_session_info() {
-            Ok(info) => Ok(matches!(
-                info.session_state(),
-                SessionState::RoPublic | SessionState::RwPublic
-            )),
-            Err(error @ CryptokiError::Pkcs11(..)) => Err(error.into()),
-            // A state that only a vendor knows, as of its own users.
-            Err(_) => Ok(false),
-        }
-    }
-
     fn move_to(&mut self, inside: &Inside<'_>, token: Token) {
         let (from, to) = (self.token.slot.id(), token.slot.id());
         self.token = token;
@@ -272,4 +268,16 @@ impl Link {
             keeper.close(inside);
         }
     }
+}
+
+/// Whether the token wants a login and the session has none (PKCS#11 2.40, 5.6).
+fn is_public(token: &Token, session: &Session) -> Result<bool, Error> {
+    let state = match session.get_session_info() {
+        Ok(info) => info.session_state(),
+        Err(error @ CryptokiError::Pkcs11(..)) => return Err(error.into()),
+        // A state that only a vendor knows, as of its own users.
+        Err(_) => return Ok(false),
+    };
+    let public = matches!(state, SessionState::RoPublic | SessionState::RwPublic);
+    Ok(token.login_required && public)
 }

@@ -1,7 +1,7 @@
 //! A pool of sessions with one token: requests go to sessions, answers come back in time.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -51,6 +51,11 @@ pub(super) struct Shared {
     link: Mutex<Link>,
     /// The link's epoch, to be read without its lock.
     epoch: AtomicU64,
+    /// How often a session failed. What befell one may have befallen all, so that the others are
+    /// looked at before they work again.
+    alarms: AtomicU64,
+    /// A call found the login gone.
+    logged_out: AtomicBool,
 }
 
 pub(super) type StateGuard<'a> = MutexGuard<'a, State>;
@@ -159,6 +164,8 @@ impl Shared {
             keeper_wake: Condvar::new(),
             seats_changed: Condvar::new(),
             epoch: AtomicU64::new(link.epoch()),
+            alarms: AtomicU64::new(0),
+            logged_out: AtomicBool::new(false),
             link: Mutex::new(link),
         }
     }
@@ -230,10 +237,20 @@ impl Shared {
                 state.suspect = Some(key.clone());
             }
         });
-        let key = &key.name;
-        self.reporter
-            .event(Action::Sign { key, mechanism }, duration, error);
+        self.tell_signature(&key.name, mechanism, duration, error);
         result
+    }
+
+    /// Tells of a signature.
+    pub(super) fn tell_signature(
+        &self,
+        key: &str,
+        mechanism: &str,
+        took: Duration,
+        error: Option<&Error>,
+    ) {
+        self.reporter
+            .event(Action::Sign { key, mechanism }, took, error);
     }
 
     /// Gives a request to a session, or queues it.
@@ -274,6 +291,9 @@ impl Shared {
     /// A new session, and the token as it is known now.
     pub(super) fn open_session(&self) -> Result<(OpenSession, Token), Error> {
         let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
+        if self.logged_out.swap(false, Ordering::AcqRel) {
+            link.doubt_login();
+        }
         let opened = link.open();
         self.epoch.store(link.epoch(), Ordering::Release);
         let token = link.token().clone();
@@ -283,16 +303,9 @@ impl Shared {
         opened.map(|session| (session, token))
     }
 
-    /// A call in this session found the login gone.
-    pub(super) fn doubt_login(&self, session: &OpenSession) {
-        let mut link = self.link.lock().unwrap_or_else(PoisonError::into_inner);
-        link.doubt_login(session.epoch());
-    }
-
     pub(super) fn opened(self: &Arc<Self>, seat: u64, first: bool) {
         let next = self.with(|state, _| {
             state.opened(seat, first);
-            // The thread itself takes one request.
             state.hire()
         });
         self.seats_changed.notify_all();
@@ -307,7 +320,7 @@ impl Shared {
     }
 
     pub(super) fn left(&self, seat: u64) {
-        self.state().leave(seat);
+        self.state().remove(seat);
         self.seats_changed.notify_all();
     }
 
@@ -406,6 +419,22 @@ impl Shared {
 
     pub(super) fn epoch(&self) -> u64 {
         self.epoch.load(Ordering::Acquire)
+    }
+
+    pub(super) fn alarms(&self) -> u64 {
+        self.alarms.load(Ordering::Acquire)
+    }
+
+    /// A session failed, before its caller knows.
+    pub(super) fn alarm(&self, remedy: Remedy) {
+        if remedy == Remedy::LogIn {
+            self.logged_out.store(true, Ordering::Release);
+        }
+        self.alarms.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(super) fn logged_out(&self) -> bool {
+        self.logged_out.load(Ordering::Acquire)
     }
 
     fn is_forked(&self) -> bool {

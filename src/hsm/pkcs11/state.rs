@@ -200,9 +200,14 @@ impl State {
 
     // ---- seats ----
 
-    /// The seat of a session that is to be opened, if requests wait and one more is allowed.
+    /// The seat of a session that is to be opened, if more requests wait than sessions come, and
+    /// one more is allowed.
     pub(super) fn hire(&mut self) -> Option<u64> {
-        (!self.queue.is_empty()).then(|| self.add_seat()).flatten()
+        let coming = self.seats.values().filter(|seat| !seat.open).count();
+        match self.queue.len() > coming {
+            true => self.add_seat(),
+            false => None,
+        }
     }
 
     /// The seat of a session that is to be opened, if one more is allowed.
@@ -237,6 +242,7 @@ impl State {
         if let Some(seat) = self.seats.get_mut(&id) {
             seat.open = true;
             seat.condemned = false;
+            seat.order = self.queue.pop_front();
         }
     }
 
@@ -260,7 +266,7 @@ impl State {
         if first {
             self.opening = false;
         }
-        self.seats.remove(&id);
+        self.remove(id);
         let others = self.seats.values().filter(|seat| seat.open).count();
         if Remedy::of(error) == Remedy::FewerSessions && others > 0 {
             self.full = Some((self.seats.len(), Instant::now()));
@@ -283,14 +289,14 @@ impl State {
         let Some(seat) = self.seats.get_mut(&id) else {
             return Step::Leave;
         };
-        if let Some(job) = seat.order.take() {
-            return Step::Work(job);
-        }
         if closed {
-            return Step::Leave;
+            return seat.order.take().map_or(Step::Leave, Step::Work);
         }
         if seat.condemned {
             return Step::Replace;
+        }
+        if let Some(job) = seat.order.take() {
+            return Step::Work(job);
         }
         let wake = seat.wake.clone();
         if let Some(job) = self.queue.pop_front() {
@@ -318,9 +324,19 @@ impl State {
         }
     }
 
-    pub(super) fn leave(&mut self, id: u64) {
+    /// The seat's thread has ended. What it was to do next is for another.
+    pub(super) fn remove(&mut self, id: u64) {
         self.idle.retain(|other| *other != id);
-        self.seats.remove(&id);
+        let Some(job) = self.seats.remove(&id).and_then(|seat| seat.order) else {
+            return;
+        };
+        match self.take_idle().and_then(|id| self.seats.get_mut(&id)) {
+            Some(seat) => {
+                seat.order = Some(job);
+                seat.wake.notify_one();
+            }
+            None => self.queue.push_front(job),
+        }
     }
 
     /// Every thread has come to its end.

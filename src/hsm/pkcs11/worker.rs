@@ -94,6 +94,8 @@ struct Post {
     session: OpenSession,
     token: Token,
     handles: HashMap<u64, ObjectHandle>,
+    /// The alarms of which the session is known to have come to no harm.
+    alarms: u64,
 }
 
 impl Worker {
@@ -156,7 +158,7 @@ impl Worker {
             Ok(inside) => inside,
             Err(error) => return Some(Err(error)),
         };
-        if !post.session.is_current(&inside, self.shared.epoch()) {
+        if !self.is_fit(post, &inside) {
             return None;
         }
         let mut desk = Desk {
@@ -173,6 +175,23 @@ impl Worker {
         Some(catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(panicked))
     }
 
+    /// Whether the session may work: it is of the present, and lives on after others failed.
+    fn is_fit(&self, post: &mut Post, inside: &Inside<'_>) -> bool {
+        let shared = &self.shared;
+        if !post.session.is_current(inside, shared.epoch()) || shared.logged_out() {
+            return false;
+        }
+        let alarms = shared.alarms();
+        if post.alarms != alarms {
+            if !post.session.lives(&post.token) {
+                return false;
+            }
+            post.handles.clear();
+            post.alarms = alarms;
+        }
+        true
+    }
+
     /// The caller gets its error at once, and may try elsewhere while the session is replaced.
     fn failed(&self, post: Post, job: &dyn Job, error: &Error) -> Option<Post> {
         let remedy = Remedy::of(error);
@@ -184,10 +203,9 @@ impl Worker {
             job.deliver();
             return Some(post);
         }
+        self.shared.alarm(remedy);
+        self.shared.with(|state, _| state.lost(self.seat));
         job.deliver();
-        if remedy == Remedy::LogIn {
-            self.shared.doubt_login(&post.session);
-        }
         self.replace(post, error)
     }
 
@@ -202,15 +220,27 @@ impl Worker {
 
     fn renew(&self, post: Post) -> Result<Post, Error> {
         self.close(post);
-        self.shared.open_session().map(Post::new)
+        self.open_post()
+    }
+
+    fn open_post(&self) -> Result<Post, Error> {
+        // An alarm during the opening is about the new session too.
+        let alarms = self.shared.alarms();
+        let (session, token) = self.shared.open_session()?;
+        Ok(Post {
+            session,
+            token,
+            handles: HashMap::new(),
+            alarms,
+        })
     }
 
     /// Opens the session, or ends the seat.
     fn open(&self, first: bool) -> Option<Post> {
-        match self.shared.open_session() {
-            Ok(opened) => {
+        match self.open_post() {
+            Ok(post) => {
                 self.shared.opened(self.seat, first);
-                Some(Post::new(opened))
+                Some(post)
             }
             Err(error) => {
                 self.shared.opening_failed(self.seat, first, &error);
@@ -222,16 +252,6 @@ impl Worker {
     fn close(&self, post: Post) {
         if let Ok(inside) = self.shared.module.enter() {
             post.session.close(&inside);
-        }
-    }
-}
-
-impl Post {
-    fn new((session, token): (OpenSession, Token)) -> Self {
-        Self {
-            session,
-            token,
-            handles: HashMap::new(),
         }
     }
 }
