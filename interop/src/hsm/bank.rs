@@ -26,6 +26,8 @@ const PIN: &str = "a PIN of the load test";
 pub struct Bank {
     /// The token, to be given orders.
     pub token: TestToken,
+    /// Sessions with the token that were opened to make it.
+    pub(super) sessions_before: u64,
     /// The pool of sessions with it.
     pub pool: Pool,
     /// The server's key.
@@ -43,8 +45,22 @@ impl Bank {
     /// # Errors
     /// When the token or the library refuses.
     pub fn open(label: &str, options: Options) -> Result<Self> {
-        let token = TestToken::create(label, PIN)?;
-        token.generate_sm2("server", &[1])?;
+        Self::with(token(label)?, options)
+    }
+
+    /// The same in a process that has no other bank: it is the pool that initializes the module,
+    /// as in a server, and so the pool may do that again.
+    ///
+    /// # Errors
+    /// When the token or the library refuses.
+    pub fn open_alone(label: &str, options: Options) -> Result<Self> {
+        let token = token(label)?;
+        token.finalize_library()?;
+        Self::with(token, options)
+    }
+
+    fn with(token: TestToken, options: Options) -> Result<Self> {
+        let sessions_before = token.report()?.sessions_opened;
         let uri = uri(&token)?;
         let pool = Pool::open(&uri, options)?;
         let key = pool.key(&uri, None)?;
@@ -75,6 +91,7 @@ impl Bank {
         client.resumption = Resumption::disabled();
         Ok(Self {
             token,
+            sessions_before,
             pool,
             key,
             server: Arc::new(server),
@@ -99,19 +116,16 @@ impl Bank {
 
     /// Changes the user's PIN, which the pool does not learn, and ends the login.
     pub(super) fn change_pin(&self) -> Result<()> {
-        self.set_pin("another PIN")?;
+        let (old, new) = (AuthPin::new(PIN.into()), AuthPin::new("another PIN".into()));
+        self.session()?.set_pin(&old, &new)?;
         Ok(self.token.expire_login()?)
     }
+}
 
-    /// Sets the user's PIN anew, to what it is: an expired one is good again.
-    pub(super) fn renew_pin(&self) -> Result<()> {
-        self.set_pin(PIN)
-    }
-
-    fn set_pin(&self, new: &str) -> Result<()> {
-        let (old, new) = (AuthPin::new(PIN.into()), AuthPin::new(new.into()));
-        Ok(self.session()?.set_pin(&old, &new)?)
-    }
+fn token(label: &str) -> Result<TestToken> {
+    let token = TestToken::create(label, PIN)?;
+    token.generate_sm2("server", &[1])?;
+    Ok(token)
 }
 
 /// The token is named by its serial number, which it keeps in any slot.

@@ -19,7 +19,7 @@ pub struct Endured {
     pub signatures: u64,
     /// Sessions with the token at one time, at most; one of them keeps the login.
     pub sessions_most: u64,
-    /// Sessions ever opened.
+    /// Sessions that the pool ever opened.
     pub sessions_opened: u64,
     /// Sessions open after the pool was closed.
     pub sessions_left: u64,
@@ -48,7 +48,7 @@ pub fn endure(signatures: u64) -> Result<Endured> {
     Ok(Endured {
         signatures: given,
         sessions_most: report.sessions_most,
-        sessions_opened: report.sessions_opened,
+        sessions_opened: report.sessions_opened - bank.sessions_before,
         sessions_left: report.sessions_open,
         sessions_shared: report.sessions_shared,
         growth: after as i64 - before as i64,

@@ -17,6 +17,9 @@ use super::{Bank, Result};
 /// How long a caller of the pool waits, at most.
 const DEADLINE: Duration = Duration::from_secs(2);
 
+/// Sessions of the pool.
+const SESSIONS: u64 = 16;
+
 /// What a handshake may take beside the signature, on a busy machine.
 const MARGIN: Duration = Duration::from_secs(2);
 
@@ -29,9 +32,8 @@ const LASTS: Duration = Duration::from_millis(1500);
 /// The token's standing order in good days.
 const GOOD: &str = "latency=C_Sign:10ms";
 
-/// No orders of the token's, but what an administrator does.
+/// No order of the token's, but what an administrator does.
 const CHANGE_PIN: &str = "change the PIN";
-const RENEW_PIN: &str = "renew the PIN";
 
 /// A fault, and what must come of it.
 pub struct Fault {
@@ -41,11 +43,9 @@ pub struct Fault {
     before: &'static str,
     /// Orders that bring the fault on, or [`CHANGE_PIN`].
     inject: &'static str,
-    /// Orders that end it, beside good behaviour, or [`RENEW_PIN`].
+    /// Orders that end it, beside good behaviour.
     recover: &'static str,
     lasts: Duration,
-    /// When the service must be back after that.
-    back_within: Duration,
     expect: Expect,
 }
 
@@ -55,11 +55,11 @@ enum Expect {
     Unharmed,
     /// Handshakes may fail until the token has recovered.
     Interrupted,
-    /// The PIN is wrong: it is sent once, and only the operator can help.
-    WrongPin,
+    /// The token refuses the login, and only the operator can help. A wrong PIN is sent once.
+    LoginRefused,
 }
 
-use Expect::{Interrupted, Unharmed, WrongPin};
+use Expect::{Interrupted, LoginRefused, Unharmed};
 
 /// The table.
 pub const FAULTS: &[Fault] = &[
@@ -111,8 +111,8 @@ pub const FAULTS: &[Fault] = &[
         "login-expires=50",
         Interrupted,
     ),
-    fault("the PIN expires", "pin=expired;login=expired", Interrupted).recover(RENEW_PIN),
-    fault("the PIN is changed", CHANGE_PIN, WrongPin),
+    fault("the PIN expires", "pin=expired;login=expired", LoginRefused),
+    fault("the PIN is changed", CHANGE_PIN, LoginRefused),
     fault("the slots are renumbered", "slot=new", Unharmed),
     fault(
         "the device is removed and put back",
@@ -133,9 +133,7 @@ pub const FAULTS: &[Fault] = &[
         Interrupted,
     )
     .before("members=2")
-    .recover("member=back:0;member=back:1")
-    // The group opens again with C_Initialize alone, which is called once in 30 s.
-    .back_within(Duration::from_secs(35)),
+    .recover("member=back:0;member=back:1"),
     fault(
         "ten signatures are corrupt",
         "signature=corrupt:1-10",
@@ -178,7 +176,6 @@ const fn fault(name: &'static str, inject: &'static str, expect: Expect) -> Faul
         inject,
         recover: "",
         lasts: LASTS,
-        back_within: BACK_WITHIN,
         expect,
     }
 }
@@ -200,17 +197,12 @@ impl Fault {
         self.recover("release")
     }
 
-    const fn back_within(mut self, time: Duration) -> Self {
-        self.back_within = time;
-        self
-    }
-
     /// Loads a server, lets it happen, and tells in a line what came of it.
     ///
     /// # Errors
     /// When something came of it that must not.
     pub fn happen(&self) -> Result<String> {
-        let bank = Bank::open("faults", Options::default().deadline(DEADLINE))?;
+        let bank = Bank::open_alone("faults", Options::default().deadline(DEADLINE))?;
         bank.token.order(self.before)?;
         bank.token.order(GOOD)?;
         let before = bank.token.report()?;
@@ -219,8 +211,13 @@ impl Fault {
         let after = bank.token.report()?;
         let logins = after.calls("C_Login") - before.calls("C_Login");
         let mut faults = self.judge(&seen, recovered);
-        if after.wrong_pins != u64::from(self.expect == WrongPin) {
+        if after.wrong_pins != u64::from(self.inject == CHANGE_PIN) {
             faults.push(format!("a wrong PIN was sent {} times", after.wrong_pins));
+        }
+        // Each session may find out for itself that the login is refused, but no more than once.
+        let refused = logins - (after.logins - before.logins);
+        if self.expect == LoginRefused && refused > SESSIONS {
+            faults.push(format!("{refused} logins were tried, and refused"));
         }
         if after.sessions_shared > 0 {
             faults.push(format!("{} calls shared a session", after.sessions_shared));
@@ -235,19 +232,16 @@ impl Fault {
     /// Brings the fault on and ends it. Tells when that was.
     fn course(&self, bank: &Bank, complete: &AtomicU64) -> Result<Instant> {
         let token = &bank.token;
-        wait_for_service(complete, self.back_within);
+        wait_for_service(complete);
         match self.inject {
             CHANGE_PIN => bank.change_pin()?,
             orders => token.order(orders)?,
         }
         sleep(self.lasts);
         token.behave(GOOD)?;
-        match self.recover {
-            RENEW_PIN => bank.renew_pin()?,
-            orders => token.order(orders)?,
-        }
+        token.order(self.recover)?;
         let recovered = Instant::now();
-        wait_for_service(complete, self.back_within);
+        wait_for_service(complete);
         // What fails after that shows that the service is not back for good.
         sleep(Duration::from_millis(500));
         Ok(recovered)
@@ -274,9 +268,9 @@ impl Fault {
         if self.expect == Unharmed && failed > 0 {
             faults.push(format!("{failed} handshakes failed"));
         }
-        if self.expect != WrongPin {
+        if self.expect != LoginRefused {
             match back(seen, recovered) {
-                Some(time) if time <= self.back_within => {}
+                Some(time) if time <= BACK_WITHIN => {}
                 Some(time) => faults.push(format!("the service was back in {time:?} only")),
                 None => faults.push("the service was never back".into()),
             }
@@ -305,10 +299,10 @@ impl Fault {
 }
 
 /// Waits until each client may have shaken hands once, but no longer than the service may be away.
-fn wait_for_service(complete: &AtomicU64, at_most: Duration) {
+fn wait_for_service(complete: &AtomicU64) {
     let (start, before) = (Instant::now(), complete.load(Ordering::Relaxed));
     while complete.load(Ordering::Relaxed) < before + load::CLIENTS as u64
-        && start.elapsed() < at_most
+        && start.elapsed() < BACK_WITHIN
     {
         sleep(Duration::from_millis(10));
     }
