@@ -312,14 +312,14 @@ fn failed(seen: &Seen) -> usize {
     seen.count(|ending| *ending != Ending::Complete)
 }
 
-/// When the service was back: from the token's recovery to the first handshake that began after
-/// the last failure, and ended well. `None` if there was no such handshake.
+/// When the service was back: from the token's recovery to the end of the first good handshake of
+/// those that began when no other would fail any more. `None` if there was none.
 fn back(seen: &Seen, recovered: Instant) -> Option<Duration> {
     let failures = seen
         .handshakes
         .iter()
         .filter(|handshake| handshake.ending != Ending::Complete);
-    let last_failure = failures.map(|handshake| handshake.ended).max();
+    let last_failure = failures.map(|handshake| handshake.began).max();
     let good_from = last_failure.map_or(recovered, |last| last.max(recovered));
     let good = seen
         .handshakes
