@@ -11,9 +11,10 @@
 //! | encrypt with SM4 | [`sm4`] |
 //!
 //! On by default are `rustls`, `pkcs11`, and `international`, which adds AES-GCM, P-256, P-384, X25519
-//! and RSA verification from RustCrypto to [`tls13`] as `mixed()`. `serde` makes reports about tokens
-//! serializable, and `cli` builds the command `shangmi`. A module imports only from modules below it
-//! in that table and from [`random`] and [`secret`].
+//! and RSA verification from RustCrypto to [`tls13`] as `mixed()`. `tokio` adds `tls13::tokio` for
+//! servers and clients on tokio, `serde` makes reports about tokens serializable, and `cli` builds the
+//! command `shangmi`. A module imports only from modules below it in that table and from [`random`]
+//! and [`secret`].
 //!
 //! A certificate and its key, and a TLS key made of them:
 //!

@@ -8,6 +8,7 @@
 //!   leaves out; [`client_config`] takes the former, rustls itself the latter.
 //! - [`ticketer`] makes session tickets under SM4-GCM.
 //! - [`Choice`] and [`CertificateByHello`] serve SM and international clients on one port.
+//! - `tokio`, with that feature, shakes hands on tokio while an HSM takes its time.
 //!
 //! The floor below rustls is replaced and nothing else: `ClientConfig`, `ServerConfig`, tokio-rustls,
 //! hyper-rustls and all else built on rustls 0.23 work as they are. A server with mutual
@@ -50,6 +51,8 @@ mod provider;
 mod sign;
 mod suites;
 mod ticketer;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 mod verifier;
 mod verify;
 

@@ -4,10 +4,12 @@
 //! against it, [`ours`] is the rustls end with our provider, [`chain`] makes certificates with our
 //! `pki`, and [`meeting`] brings both ends together over TCP on loopback.
 //!
-//! [`bench`] measures us against them, libgcrypt, Botan, RustCrypto and aws-lc-rs.
+//! [`bench`] measures us against them, libgcrypt, Botan, RustCrypto and aws-lc-rs; [`hsm`] is about keys
+//! in an HSM, under load and with faults.
 
 pub mod bench;
 pub mod chain;
+pub mod hsm;
 pub mod meeting;
 pub mod memory;
 pub mod ours;

@@ -20,18 +20,21 @@ use shangmi::sm4::Sm4Gcm;
 use shangmi_interop::bench::measure::{self, measure};
 use shangmi_interop::bench::rows::ROWS;
 use shangmi_interop::bench::{self, Bench, Machine, Who};
-use shangmi_interop::{locked, memory};
+use shangmi_interop::{hsm, locked, memory};
 use signature::{Signer, Verifier};
 use sm2_rustcrypto::dsa;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The areas; an issue that names new figures adds a row or an area.
-const AREAS: &[&str] = &["core", "kernels", "portable"];
+const AREAS: &[&str] = &["core", "kernels", "portable", "hsm"];
 
 /// Turns taken by us and the peer in the core area, and the length of one turn.
 const TURNS: usize = 5;
 const TURN: Duration = Duration::from_millis(300);
+
+/// How long a load is measured.
+const LOAD: Duration = Duration::from_secs(6);
 
 struct Figure {
     name: &'static str,
@@ -50,8 +53,13 @@ fn main() -> Result<()> {
         ["agree"] => agree(),
         [] => AREAS.iter().try_for_each(|area| run(area, json)),
         [area] if AREAS.contains(area) => run(area, json),
+        ["hsm", "--signatures", count] => under_load(count.parse()?),
         [area @ ("kernels" | "portable"), "--markdown"] => run(area, markdown),
-        _ => Err(format!("usage: figures [{}] [--markdown]", AREAS.join("|")).into()),
+        _ => Err(format!(
+            "usage: figures [{}] [--markdown | --signatures COUNT]",
+            AREAS.join("|")
+        )
+        .into()),
     }
 }
 
@@ -64,6 +72,7 @@ fn run(area: &str, print: Print) -> Result<()> {
             core()?.iter().for_each(Figure::print);
             Ok(())
         }
+        "hsm" => under_load(1_000_000),
         "portable" if Machine::here().disabled != "all" => again_without_instructions(),
         _ => print(
             area,
@@ -71,6 +80,12 @@ fn run(area: &str, print: Print) -> Result<()> {
             &Machine::here(),
         ),
     }
+}
+
+/// A key in an HSM; `signatures` are made to see what is left behind.
+fn under_load(signatures: u64) -> Result<()> {
+    let print = |row: &hsm::rows::Row| println!("{}", row.json());
+    hsm::rows::measure(LOAD, signatures, print).map_err(|error| -> Box<dyn Error> { error })
 }
 
 /// Instructions are hidden from a whole process, before it starts.
