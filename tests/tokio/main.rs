@@ -171,7 +171,7 @@ fn error_of_the_token_comes_out_and_the_next_handshake_is_served() {
         };
         match error.0.downcast_ref() {
             Some(hsm::Error::Call { function, code }) => {
-                assert_eq!((function.as_str(), *code), ("C_Sign", Ckr::DEVICE_ERROR));
+                assert_eq!((*function, *code), ("C_Sign", Ckr::DEVICE_ERROR));
             }
             other => panic!("{other:?}"),
         }
