@@ -270,6 +270,15 @@ fn an_expired_login_is_renewed_once_for_all() {
 }
 
 #[test]
+fn session_that_never_saw_the_key_does_not_miss_it_without_a_login() {
+    let (token, pool) = pool("unseen", Options::default().max_sessions(1).eager());
+    token.expire_login().unwrap();
+    // A search without a login finds nothing, and fails with nothing.
+    sign(&sm2_key(&pool, "unseen"));
+    assert_eq!((pool.metrics().retries, pool.metrics().logins), (1, 2));
+}
+
+#[test]
 fn another_token_in_the_old_slot_is_not_taken_for_it() {
     let (token, pool) = pool("moved", Options::default());
     let key = sm2_key(&pool, "moved");

@@ -277,7 +277,7 @@ impl Link {
 }
 
 /// Whether the token wants a login and the session has none (PKCS#11 2.40, 5.6).
-fn is_public(token: &Token, session: &Session) -> Result<bool, Error> {
+pub(super) fn is_public(token: &Token, session: &Session) -> Result<bool, Error> {
     let state = match session.get_session_info() {
         Ok(info) => info.session_state(),
         Err(error @ CryptokiError::Pkcs11(..)) => return Err(error.into()),

@@ -9,7 +9,7 @@ use std::time::Duration;
 use cryptoki::object::{Attribute, ObjectHandle};
 use cryptoki::session::Session;
 
-use super::link::OpenSession;
+use super::link::{OpenSession, is_public};
 use super::module::Inside;
 use super::pool::Shared;
 use super::profile::Profile;
@@ -18,7 +18,7 @@ use super::report::{Note, What};
 use super::state::Step;
 use super::ticket::Job;
 use super::token::{Token, find_key};
-use crate::hsm::Error;
+use crate::hsm::{Ckr, Error};
 
 /// Most key handles that a session remembers.
 const MAX_HANDLES: usize = 1024;
@@ -41,7 +41,16 @@ impl Desk<'_> {
         if let Some(handle) = self.handles.get(&id) {
             return Ok(*handle);
         }
-        let handle = find_key(self.session, &self.token.label, template)?;
+        let handle = match find_key(self.session, &self.token.label, template) {
+            // Private keys are not seen without a login, and nothing else tells that it is gone.
+            Err(Error::Key { matches: 0, .. }) if is_public(self.token, self.session)? => {
+                return Err(Error::Call {
+                    function: "C_FindObjects",
+                    code: Ckr::USER_NOT_LOGGED_IN,
+                });
+            }
+            found => found?,
+        };
         if self.handles.len() >= MAX_HANDLES {
             self.handles.clear();
         }
