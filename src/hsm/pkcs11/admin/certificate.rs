@@ -3,7 +3,7 @@
 use cryptoki::object::{Attribute, CertificateType, ObjectClass, ObjectHandle};
 
 use super::super::public::PublicKey;
-use super::super::token::hex;
+use super::super::token::object_name;
 use super::super::visit::{Access, Visit};
 use super::{Administration, Key, label_and_id, objects, with_id};
 use crate::hsm::{Action, Error};
@@ -43,7 +43,7 @@ impl Administration {
                 subject: subject.clone(),
             })?;
             let (label, id) = label_and_id(session, key)?;
-            let name = format!("object={label} id={}", hex(&id));
+            let name = object_name(&label, &id);
             let same = [
                 Attribute::Class(ObjectClass::CERTIFICATE),
                 Attribute::Value(certificate.into()),
