@@ -139,9 +139,6 @@ impl Administration {
             let repeated = &confirmation.name;
             let confirmed = !repeated.is_empty()
                 && (*repeated == label || repeated.eq_ignore_ascii_case(&hex(&id)));
-            if !confirmed {
-                return Err(Error::Unconfirmed { key: name });
-            }
 
             let mut doomed = vec![private];
             if !id.is_empty() && with_id(session, ObjectClass::PRIVATE_KEY, &id)?.len() == 1 {
@@ -151,6 +148,9 @@ impl Administration {
                 }
             }
             self.audited(Action::Delete { object: &name }, || {
+                if !confirmed {
+                    return Err(Error::Unconfirmed { key: name.clone() });
+                }
                 for object in &doomed {
                     session.destroy_object(*object)?;
                 }
