@@ -279,6 +279,21 @@ fn request_and_certificate_of_an_sm2_key() {
         .unwrap();
     let keys = administration.keys().unwrap();
     assert_eq!(key(&keys, "server").certificates, 2);
+
+    // One of them may be that of a second key with the same identifier.
+    let id: Vec<u8> = key(&keys, "server")
+        .id
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect();
+    token.generate_sm2("twin", &id).unwrap();
+    let again = ca.issue_from_request(&read, Purpose::Server).unwrap();
+    administration
+        .import_certificate(again.as_der(), OlderCertificates::Delete)
+        .unwrap();
+    let keys = administration.keys().unwrap();
+    assert_eq!(key(&keys, "server").certificates, 3);
 }
 
 #[test]

@@ -6,9 +6,9 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, KeyType, ObjectClass};
@@ -166,10 +166,7 @@ fn unsupported_keys_are_refused_by_name() {
             "{error}"
         );
         let error = SOFTHSM.open("small", None).unwrap_err();
-        assert!(
-            error.to_string().contains("is RSA of 1024 bits"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("is RSA of 1024 bits"), "{error}");
     });
 }
 

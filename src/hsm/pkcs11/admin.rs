@@ -141,7 +141,7 @@ impl Administration {
                 && (*repeated == label || repeated.eq_ignore_ascii_case(&hex(&id)));
 
             let mut doomed = vec![private];
-            if !id.is_empty() && with_id(session, ObjectClass::PRIVATE_KEY, &id)?.len() == 1 {
+            if belongs_to_one_key(session, &id)? {
                 doomed.extend(with_id(session, ObjectClass::PUBLIC_KEY, &id)?);
                 if confirmation.certificates {
                     doomed.extend(with_id(session, ObjectClass::CERTIFICATE, &id)?);
@@ -255,6 +255,11 @@ fn with_id(session: &Session, class: ObjectClass, id: &[u8]) -> Result<Vec<Objec
         session,
         &[Attribute::Class(class), Attribute::Id(id.into())],
     )
+}
+
+/// Whether what has this identifier can only belong to the one private key that has it.
+fn belongs_to_one_key(session: &Session, id: &[u8]) -> Result<bool, Error> {
+    Ok(!id.is_empty() && with_id(session, ObjectClass::PRIVATE_KEY, id)?.len() == 1)
 }
 
 /// CKA_LABEL and CKA_ID; empty where there is none.
