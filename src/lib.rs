@@ -70,6 +70,6 @@ pub mod ct {
 }
 
 /// The README's program texts, compiled.
-#[cfg(all(doctest, feature = "rustls"))]
+#[cfg(all(doctest, feature = "pkcs11", feature = "tokio"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,5 +1,6 @@
 //! The floors of docs/architecture.md, checked: imports go down only, and `unsafe` stays in
-//! `src/arch` and in the one file that calls a PKCS#11 module's C functions.
+//! `src/arch` and in the one file that calls a PKCS#11 module's C functions. And what the documents
+//! name is there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -69,6 +70,49 @@ fn unsafe_stays_where_it_belongs() {
             assert!(!found, "{name}:{}: unsafe does not belong here", number + 1);
         }
     }
+}
+
+/// What a claim rests on is a file that exists.
+#[test]
+fn documents_name_files_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = fs::read_dir(root.join("docs")).unwrap();
+    let pages = pages.map(|page| page.unwrap().path());
+    let mut named = 0;
+    for page in pages.chain([root.join("README.md"), root.join("CHANGELOG.md")]) {
+        let text = fs::read_to_string(&page).unwrap();
+        for path in text.split('`').filter(|text| is_path(text)) {
+            named += 1;
+            let file = root.join(path);
+            let there = file.exists() || file.with_extension("rs").exists();
+            assert!(there, "{} names {path}", page.display());
+        }
+    }
+    assert!(named > 20, "the scan found {named} names of files");
+}
+
+/// Whether this is a path in this repository.
+fn is_path(text: &str) -> bool {
+    let folder = text.split_once('/').map(|(folder, _)| folder);
+    let folders = ["src", "tests", "testtoken", "interop", "examples", "fuzz"];
+    folder.is_some_and(|folder| folders.contains(&folder)) && !text.contains(char::is_whitespace)
+}
+
+/// Versions of modules that are pinned are the README's.
+#[test]
+fn readme_names_the_pinned_kryoptic() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pinned = fs::read_to_string(root.join("interop/kryoptic/Cargo.toml")).unwrap();
+    let pinned = pinned
+        .split("kryoptic = { version = \"=")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap();
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    assert!(
+        readme.contains(&format!("| Kryoptic {pinned}, ")),
+        "{pinned}"
+    );
 }
 
 #[test]
