@@ -11,6 +11,7 @@ mod error;
 mod function;
 mod metrics;
 pub mod pkcs11;
+mod printable;
 
 pub use audit::{Action, Audit, Event, Health};
 pub use ckr::Ckr;

@@ -1,6 +1,6 @@
 //! The command `shangmi`, run as a user would: on the test token, which lives in the command's own
 //! process and is made by order, and on SoftHSM2, which keeps its keys on disk.
-#![cfg(feature = "cli")]
+#![cfg(all(feature = "cli", feature = "rustls"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,8 +9,7 @@
     unreachable_pub
 )]
 
-#[path = "common/softhsm.rs"]
-mod softhsm;
+mod common;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -19,6 +18,8 @@ use std::{env, fs};
 use serde_json::Value;
 use shangmi::pki;
 use shangmi_testtoken::{Behaviour, module_path};
+
+use common::softhsm::SOFTHSM;
 
 const PIN: &str = "a-secret-PIN-of-the-test";
 
@@ -183,6 +184,37 @@ fn path_of_the_pin_is_not_in_the_report() {
     assert!(!text(&output).contains("place-of-the-pin"));
 }
 
+/// Whoever names a key decides what stands on an administrator's terminal.
+#[test]
+fn labels_cannot_steer_the_terminal() {
+    let orders = format!("token=bank:{PIN};key=a\x1b[2J\u{9b}\x07:01");
+    for (verb, more) in [
+        ("keys", &["--token", "bank"][..]),
+        ("keys", &["--token", "bank", "--json"]),
+        ("probe", &["--token", "bank"]),
+        (
+            "csr",
+            &["--token", "bank", "--object", "b", "--subject", "CN=b"],
+        ),
+        (
+            "delete",
+            &["--token", "bank", "--id", "01", "--confirm", "b"],
+        ),
+    ] {
+        let output = on_token(&orders, verb, more);
+        let said = [&output.stdout[..], &output.stderr].concat();
+        let said = String::from_utf8(said).unwrap();
+        assert!(said.contains("[2J"), "{verb}: {said:?}");
+        assert!(
+            !said.contains(|c: char| c.is_control() && c != '\n'),
+            "{verb}: {said:?}"
+        );
+    }
+    let output = on_token(&orders, "keys", &["--token", "bank", "--json"]);
+    let keys: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(keys[0]["label"], "a\x1b[2J\u{9b}\x07");
+}
+
 #[test]
 fn module_that_hangs_is_left() {
     let orders = format!("hang=C_Sign;{TOKEN}");
@@ -320,20 +352,20 @@ fn readme_shows_what_probe_writes() {
 
 #[test]
 fn softhsm_keys_outlive_the_command() {
-    softhsm::isolated("softhsm_keys_outlive_the_command", || {
-        softhsm::create_token("soft");
-        let folder = PathBuf::from(env::var_os("SOFTHSM2_CONF").unwrap());
+    SOFTHSM.isolated("softhsm_keys_outlive_the_command", || {
+        SOFTHSM.token().close();
+        let folder = PathBuf::from(env::var_os(SOFTHSM.variable).unwrap());
         let folder = folder.parent().unwrap();
         let pin = folder.join("pin");
-        fs::write(&pin, softhsm::PIN).unwrap();
+        fs::write(&pin, common::token::PIN).unwrap();
         let on_soft = |verb: &str, more: &[&str]| {
             let source = format!("file:{}", pin.display());
-            let module = softhsm::module();
+            let module = (SOFTHSM.path)();
             let common = [
                 "hsm",
                 verb,
                 "--token",
-                "soft",
+                common::token::TOKEN,
                 "--pin-source",
                 &source,
                 "--module",
@@ -427,7 +459,7 @@ fn run(orders: &str, arguments: &[&str]) -> Output {
     for said in [&output.stdout, &output.stderr] {
         let said = String::from_utf8_lossy(said);
         assert!(
-            !said.contains(PIN) && !said.contains(softhsm::PIN),
+            !said.contains(PIN) && !said.contains(common::token::PIN),
             "{said}"
         );
     }

@@ -1,5 +1,5 @@
 //! Key management: in the test token (SM2) and in SoftHSM2 (ECDSA, RSA).
-#![cfg(feature = "pkcs11")]
+#![cfg(all(feature = "pkcs11", feature = "rustls"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -9,8 +9,7 @@
     unreachable_pub
 )]
 
-#[path = "common/softhsm.rs"]
-mod softhsm;
+mod common;
 
 use std::path::Path;
 use std::process::Command;
@@ -43,6 +42,8 @@ use x509_cert::ext::Extension;
 use x509_cert::name::Name;
 use x509_cert::request::CertReq;
 use x509_cert::serial_number::SerialNumber;
+
+use common::softhsm::SOFTHSM;
 
 const PIN: &str = "a-secret-PIN-of-the-test";
 
@@ -278,6 +279,21 @@ fn request_and_certificate_of_an_sm2_key() {
         .unwrap();
     let keys = administration.keys().unwrap();
     assert_eq!(key(&keys, "server").certificates, 2);
+
+    // One of them may be that of a second key with the same identifier.
+    let id: Vec<u8> = key(&keys, "server")
+        .id
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect();
+    token.generate_sm2("twin", &id).unwrap();
+    let again = ca.issue_from_request(&read, Purpose::Server).unwrap();
+    administration
+        .import_certificate(again.as_der(), OlderCertificates::Delete)
+        .unwrap();
+    let keys = administration.keys().unwrap();
+    assert_eq!(key(&keys, "server").certificates, 3);
 }
 
 #[test]
@@ -380,6 +396,12 @@ fn every_change_is_audited() {
     administration
         .generate(KeySpec::Sm2, "server", Some(&[1]))
         .unwrap();
+    administration
+        .generate(KeySpec::Sm2, "server", Some(&[2]))
+        .unwrap_err();
+    administration
+        .delete(&object("server"), &Confirmation::of("other"))
+        .unwrap_err();
     let leaf = Leaf::server("bank.example");
     let request = administration.request(&object("server"), &leaf).unwrap();
     let request = pki::Request::from_der(request.as_der()).unwrap();
@@ -402,6 +424,8 @@ fn every_change_is_audited() {
         "generate object=server id=01 CKM_SM2_KEY_PAIR_GEN failed",
         "sign object=server id=01 CKM_SM2DSA",
         "generate object=server id=01 CKM_SM2_KEY_PAIR_GEN",
+        "generate object=server id=02 CKM_SM2_KEY_PAIR_GEN failed",
+        "delete object=server id=01 failed",
         "sign object=server id=01 CKM_SM2DSA",
         "import object=server id=01",
         "delete object=server id=01",
@@ -463,9 +487,10 @@ fn probe_changes_nothing_and_spares_the_last_try() {
 
 #[test]
 fn softhsm_keys_are_made_requested_for_and_deleted() {
-    softhsm::isolated("softhsm_keys_are_made_requested_for_and_deleted", || {
-        softhsm::create_token("soft");
-        let uri = module_uri(&softhsm::module(), "token=soft", softhsm::PIN);
+    SOFTHSM.isolated("softhsm_keys_are_made_requested_for_and_deleted", || {
+        SOFTHSM.token().close();
+        let token = format!("token={}", common::token::TOKEN);
+        let uri = module_uri(&(SOFTHSM.path)(), &token, common::token::PIN);
         let administration = Administration::open(&uri, &Options::default()).unwrap();
         let pairs = [
             (KeySpec::P256, KeyKind::EcdsaP256, 256),

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::sign::{CertifiedKey, SigningKey};
-use rustls::{SignatureAlgorithm, SignatureScheme};
+use rustls::{AlertDescription, SignatureAlgorithm, SignatureScheme};
 use shangmi::hsm::pkcs11::{KeyKind, TokenKey, Uri};
 use shangmi::hsm::{Ckr, Error};
 use shangmi::pki::{Ca, Purpose, Request, Validity};
@@ -539,4 +539,41 @@ fn clones_sign_from_many_threads() {
             });
         }
     });
+}
+
+/// As docs/deployment.md tells a server without tokio.
+#[test]
+fn a_server_without_tokio_can_say_that_its_key_does_not_sign() {
+    let token = token("alert");
+    token.generate_sm2("key", &[1]).unwrap();
+    let key = TokenKey::open(&key_uri("alert", "key"), None).unwrap();
+    let ca = common::ca("root");
+    let request = Request::new(&common::server_leaf(), &key.sm2().unwrap()).unwrap();
+    let certificate = ca.issue_from_request(&request, Purpose::Server).unwrap();
+    let own = CertifiedKey::new(
+        vec![certificate.as_der().to_vec().into()],
+        Arc::new(key.clone()),
+    );
+    let provider = common::strict();
+    let server = Arc::new(common::server_config(&provider, None, Arc::new(own)));
+    let client = common::client_config(&provider, &common::roots(&ca), None);
+    let mut pair = common::Pair::new(client, server.clone());
+    token.behave("signature=corrupt").unwrap();
+
+    let mut acceptor = rustls::server::Acceptor::default();
+    let hello = common::written(&mut pair.client);
+    acceptor.read_tls(&mut &hello[..]).unwrap();
+    let accepted = acceptor.accept().unwrap().unwrap();
+    let (error, mut alert) = accepted.into_connection(server).unwrap_err();
+    assert!(matches!(error, rustls::Error::Other(_)), "{error}");
+    let mut queued = Vec::new();
+    alert.write_all(&mut queued).unwrap();
+    assert_eq!(queued.first(), Some(&22), "a ServerHello, and no alert");
+
+    let internal_error = [0x15, 3, 3, 0, 2, 2, 0x50];
+    let error = common::deliver(&mut pair.client, &internal_error).unwrap_err();
+    assert_eq!(
+        error,
+        rustls::Error::AlertReceived(AlertDescription::InternalError)
+    );
 }

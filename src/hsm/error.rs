@@ -12,6 +12,7 @@ use cryptoki::error::RvError;
 use super::ckr::{Ckr, Vendor};
 use super::function;
 use super::pkcs11::{KeyKind, UriError};
+use super::printable::Printable;
 use crate::{pki, sm2};
 
 /// Why a key in an HSM cannot be used. No PIN is ever part of it.
@@ -329,36 +330,45 @@ impl From<UriError> for Error {
     }
 }
 
+/// Control characters in names that a token gave are escaped.
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Uri(error) => error.fmt(f),
-            Self::Incomplete { advice } => write!(f, "PKCS#11 URI: {advice}"),
-            Self::PinFile { path, reason } => write!(f, "PIN file {}: {reason}", path.display()),
-            Self::PinEnvironment { name, reason } => {
+        Printable(Words(self)).fmt(f)
+    }
+}
+
+struct Words<'a>(&'a Error);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Error::Uri(error) => error.fmt(f),
+            Error::Incomplete { advice } => write!(f, "PKCS#11 URI: {advice}"),
+            Error::PinFile { path, reason } => write!(f, "PIN file {}: {reason}", path.display()),
+            Error::PinEnvironment { name, reason } => {
                 write!(f, "PIN in the environment variable {name}: {reason}")
             }
-            Self::PinCommand { program, reason } => {
+            Error::PinCommand { program, reason } => {
                 write!(f, "PIN command {}: {reason}", program.display())
             }
-            Self::PinCallback { reason } => write!(f, "PIN callback: {reason}"),
-            Self::Module { path, reason } => {
+            Error::PinCallback { reason } => write!(f, "PIN callback: {reason}"),
+            Error::Module { path, reason } => {
                 write!(f, "PKCS#11 module {}: {reason}", path.display())
             }
-            Self::Library { path, found } => write!(
+            Error::Library { path, found } => write!(
                 f,
                 "PKCS#11 module {}: it is {found}, and the URI asks for another",
                 path.display()
             ),
-            Self::Call { function, code } => {
+            Error::Call { function, code } => {
                 write!(f, "{function} failed with {code}")?;
                 code.advice()
                     .map_or(Ok(()), |advice| write!(f, ": {advice}"))
             }
-            Self::Answer { reason } => {
+            Error::Answer { reason } => {
                 write!(f, "the PKCS#11 module gave an unusable answer: {reason}")
             }
-            Self::Token {
+            Error::Token {
                 wanted,
                 matches,
                 found,
@@ -369,7 +379,7 @@ impl fmt::Display for Error {
                     list(found)
                 )
             }
-            Self::Key {
+            Error::Key {
                 token,
                 wanted,
                 matches,
@@ -380,27 +390,27 @@ impl fmt::Display for Error {
                  there are: {}",
                 list(found)
             ),
-            Self::KeyType { key, kind } => write!(
+            Error::KeyType { key, kind } => write!(
                 f,
                 "the key {key} is {kind}; supported are SM2, ECDSA P-256 and P-384, and RSA of \
                  2048 to 8192 bits"
             ),
-            Self::EcdsaOnSm2Curve { key } => write!(
+            Error::EcdsaOnSm2Curve { key } => write!(
                 f,
                 "the key {key} is CKK_EC on the SM2 curve: CKM_ECDSA would sign ECDSA with it, \
                  which is not SM2; make it with the vendor's own SM2 key type"
             ),
-            Self::Mechanism { token, mechanism } => write!(
+            Error::Mechanism { token, mechanism } => write!(
                 f,
                 "the token {token} has no {mechanism}: check its firmware and policies, or use \
                  another key type"
             ),
-            Self::MechanismCannotSign { token, mechanism } => write!(
+            Error::MechanismCannotSign { token, mechanism } => write!(
                 f,
                 "the token {token} has {mechanism}, but not for signatures (CKF_SIGN): check its \
                  policies"
             ),
-            Self::KeySize {
+            Error::KeySize {
                 key,
                 bits,
                 mechanism,
@@ -411,22 +421,22 @@ impl fmt::Display for Error {
                 "the key {key} has {bits} bits, and its token's {mechanism} takes {minimum} to \
                  {maximum}: use a key of another size"
             ),
-            Self::NoPublicKey { key } => {
+            Error::NoPublicKey { key } => {
                 write!(
                     f,
                     "the token shows no public key for {key}: give the certificate"
                 )
             }
-            Self::Certificates { key, found } => write!(
+            Error::Certificates { key, found } => write!(
                 f,
                 "the token has several certificates for the key {key}: give the one that serves, \
                  or delete the others; there are: {}",
                 list(found)
             ),
-            Self::Certificate { reason } => {
+            Error::Certificate { reason } => {
                 write!(f, "the certificate or public key cannot be used: {reason}")
             }
-            Self::CertificateMismatch {
+            Error::CertificateMismatch {
                 key,
                 key_kind,
                 certificate_kind,
@@ -435,35 +445,35 @@ impl fmt::Display for Error {
                 "the certificate (for an {certificate_kind} key) is not for the key {key} \
                  ({key_kind}): give the certificate of this key"
             ),
-            Self::WrongSignature { key, mechanism } => write!(
+            Error::WrongSignature { key, mechanism } => write!(
                 f,
                 "a signature of the key {key} with {mechanism} does not verify: either the \
                  certificate is of another key, or the token computes wrongly; it must not serve"
             ),
-            Self::SignatureFormat { mechanism, length } => {
+            Error::SignatureFormat { mechanism, length } => {
                 write!(
                     f,
                     "the token's answer to {mechanism}, {length} bytes, is no signature; it was not used"
                 )
             }
-            Self::WrongKind { wanted, found } => {
+            Error::WrongKind { wanted, found } => {
                 write!(f, "the key is {found}, and {wanted} is needed")
             }
-            Self::NoSm2Numbers { token } => write!(
+            Error::NoSm2Numbers { token } => write!(
                 f,
                 "the token {token}: the number of the mechanism that makes SM2 key pairs is not \
                  known: name the vendor with x-profile, or give a profile"
             ),
-            Self::KeyExists { token, key } => write!(
+            Error::KeyExists { token, key } => write!(
                 f,
                 "the token {token} has a key with {key}: choose another label or identifier, or \
                  delete that key first"
             ),
-            Self::Unprotected { key, rule } => write!(
+            Error::Unprotected { key, rule } => write!(
                 f,
                 "the token does not say of the key {key} that {rule}: check its policies"
             ),
-            Self::PairRefused {
+            Error::PairRefused {
                 key,
                 reason,
                 remains: None,
@@ -471,7 +481,7 @@ impl fmt::Display for Error {
                 f,
                 "the new key {key} failed its test and was destroyed: {reason}"
             ),
-            Self::PairRefused {
+            Error::PairRefused {
                 key,
                 reason,
                 remains: Some(fault),
@@ -480,20 +490,20 @@ impl fmt::Display for Error {
                 "the new key {key} failed its test ({reason}) and could not be destroyed \
                  ({fault}): delete it"
             ),
-            Self::Unconfirmed { key } => write!(
+            Error::Unconfirmed { key } => write!(
                 f,
                 "the key {key} was not deleted: repeat its exact label or identifier to confirm"
             ),
-            Self::NoKeyForCertificate { token, subject } => write!(
+            Error::NoKeyForCertificate { token, subject } => write!(
                 f,
                 "the certificate of {subject} is for no private key of the token {token}"
             ),
-            Self::CertificateExists { token, subject } => write!(
+            Error::CertificateExists { token, subject } => write!(
                 f,
                 "the token {token} has this certificate of {subject} already"
             ),
-            Self::Pki(error) => error.fmt(f),
-            Self::Deadline {
+            Error::Pki(error) => error.fmt(f),
+            Error::Deadline {
                 token,
                 task,
                 waited,
@@ -512,7 +522,7 @@ impl fmt::Display for Error {
                     "the token {token} was to {task}, and {why} within {seconds:.1} s: {advice}"
                 )
             }
-            Self::Down {
+            Error::Down {
                 token,
                 since,
                 cause,
@@ -522,26 +532,26 @@ impl fmt::Display for Error {
                  probe succeeds",
                 since.elapsed().as_secs_f32()
             ),
-            Self::Closed { token } => write!(
+            Error::Closed { token } => write!(
                 f,
                 "the pool of sessions with the token {token} is closed: open the key again"
             ),
-            Self::Forked => write!(
+            Error::Forked => write!(
                 f,
                 "the process was forked after the key was opened: open the key again in the child, \
                  or fork before"
             ),
-            Self::PinRefusedBefore { token } => write!(
+            Error::PinRefusedBefore { token } => write!(
                 f,
                 "the token {token} refused this PIN before and was not asked again: correct the \
                  PIN before the token locks, or restart if the token's PIN was changed to it"
             ),
-            Self::Thread { reason } => write!(
+            Error::Thread { reason } => write!(
                 f,
                 "no thread for a session could be started: {reason}; raise the limit of threads, \
                  or allow fewer sessions"
             ),
-            Self::Random => write!(f, "the system's random generator failed"),
+            Error::Random => write!(f, "the system's random generator failed"),
         }
     }
 }

@@ -6,6 +6,8 @@ pub mod international;
 pub mod log;
 pub mod signed;
 #[cfg(feature = "pkcs11")]
+pub mod softhsm;
+#[cfg(feature = "pkcs11")]
 pub mod token;
 #[cfg(feature = "pkcs11")]
 pub mod token_pool;

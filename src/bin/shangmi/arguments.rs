@@ -7,7 +7,7 @@ use shangmi::hsm::pkcs11::{Options, PinSource, Uri};
 use shangmi::secret::SecretBytes;
 use zeroize::Zeroizing;
 
-use super::Failure;
+use super::{Failure, complain};
 
 /// Which token, and how to log in.
 #[derive(Args)]
@@ -105,9 +105,7 @@ impl TokenArguments {
             .parse()
             .map_err(|error| Failure::Usage(format!("{error}")))?;
         if matches!(uri.pin(), Some(PinSource::Value(_))) {
-            eprintln!(
-                "shangmi: others can see a PIN on the command line: use --pin-source, and change it"
-            );
+            complain("others can see a PIN on the command line: use --pin-source, and change it");
         }
         Ok((uri, options))
     }

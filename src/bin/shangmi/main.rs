@@ -56,17 +56,47 @@ fn main() -> ExitCode {
         Ok(End::Well(text)) => (text, 0),
         Ok(End::Finding(text)) => (text, 1),
         Err(Failure::Usage(reason)) => {
-            eprintln!("shangmi: {reason}");
+            complain(&reason);
             (String::new(), 2)
         }
         Err(Failure::Fault(reason)) => {
-            eprintln!("shangmi: {reason}");
+            complain(&reason);
             (String::new(), 1)
         }
     };
-    // Whoever reads may have gone, and then there is nobody to tell.
-    match std::io::stdout().write_all(text.as_bytes()) {
+    match std::io::stdout().write_all(harmless(&text).as_bytes()) {
         Ok(()) => ExitCode::from(code),
         Err(_) => ExitCode::from(1),
+    }
+}
+
+fn complain(reason: &str) {
+    // Whoever reads may have gone, and then there is nobody to tell.
+    _ = writeln!(std::io::stderr(), "shangmi: {}", harmless(reason));
+}
+
+/// Without control characters but line breaks: those in JSON come from a token, and steer terminals.
+/// What stands in their place is an escape in JSON too (RFC 8259, 7).
+fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() && character != '\n' {
+            true => shown += &format!("\\u{:04x}", u32::from(character)),
+            false => shown.push(character),
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_steers_the_terminal() {
+        assert_eq!(
+            harmless("a \\u001b\n\u{9b}2J\x7fü"),
+            "a \\u001b\n\\u009b2J\\u007fü"
+        );
     }
 }

@@ -139,18 +139,18 @@ impl Administration {
             let repeated = &confirmation.name;
             let confirmed = !repeated.is_empty()
                 && (*repeated == label || repeated.eq_ignore_ascii_case(&hex(&id)));
-            if !confirmed {
-                return Err(Error::Unconfirmed { key: name });
-            }
 
             let mut doomed = vec![private];
-            if !id.is_empty() && with_id(session, ObjectClass::PRIVATE_KEY, &id)?.len() == 1 {
+            if belongs_to_one_key(session, &id)? {
                 doomed.extend(with_id(session, ObjectClass::PUBLIC_KEY, &id)?);
                 if confirmation.certificates {
                     doomed.extend(with_id(session, ObjectClass::CERTIFICATE, &id)?);
                 }
             }
             self.audited(Action::Delete { object: &name }, || {
+                if !confirmed {
+                    return Err(Error::Unconfirmed { key: name.clone() });
+                }
                 for object in &doomed {
                     session.destroy_object(*object)?;
                 }
@@ -255,6 +255,11 @@ fn with_id(session: &Session, class: ObjectClass, id: &[u8]) -> Result<Vec<Objec
         session,
         &[Attribute::Class(class), Attribute::Id(id.into())],
     )
+}
+
+/// Whether what has this identifier can only belong to the one private key that has it.
+fn belongs_to_one_key(session: &Session, id: &[u8]) -> Result<bool, Error> {
+    Ok(!id.is_empty() && with_id(session, ObjectClass::PRIVATE_KEY, id)?.len() == 1)
 }
 
 /// CKA_LABEL and CKA_ID; empty where there is none.

@@ -47,7 +47,7 @@ pub fn bench(
     let stop = AtomicBool::new(false);
     let begin = Instant::now();
     let counts = thread::scope(|scope| {
-        let sign = || sign_until(&key, &stop, begin + duration);
+        let sign = || sign_for(&key, &stop, begin, duration);
         let threads: Vec<_> = (0..sessions).map(|_| scope.spawn(sign)).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, _>| {
             let panicked = |_| Err(Error::answer("a thread of the measurement panicked"));
@@ -65,14 +65,19 @@ pub fn bench(
     })
 }
 
-fn sign_until(key: &TokenKey, stop: &AtomicBool, end: Instant) -> Result<u64, Error> {
+fn sign_for(
+    key: &TokenKey,
+    stop: &AtomicBool,
+    begin: Instant,
+    duration: Duration,
+) -> Result<u64, Error> {
     let Some(scheme) = key.0.schemes().first() else {
         return Err(Error::answer("the key has no scheme"));
     };
     // What is signed does not matter to the time that it takes.
     let digest = vec![0x5a; scheme.digest_len()];
     let mut count = 0;
-    while Instant::now() < end && !stop.load(Ordering::Relaxed) {
+    while begin.elapsed() < duration && !stop.load(Ordering::Relaxed) {
         if let Err(error) = key.0.sign(*scheme, &digest) {
             stop.store(true, Ordering::Relaxed);
             return Err(error);

@@ -7,6 +7,8 @@ mod text;
 
 pub use look::probe;
 
+use std::ffi::c_ulong;
+
 use super::admin::KeyInfo;
 
 /// What [`probe()`] found. `Display` writes it for people.
@@ -53,9 +55,9 @@ pub struct ProfileReport {
     /// It was detected from C_GetInfo; otherwise it was given.
     pub detected: bool,
     /// CKK_SM2
-    pub key_type: u64,
+    pub key_type: c_ulong,
     /// The number of the mechanism that signs.
-    pub mechanism: u64,
+    pub mechanism: c_ulong,
     /// What the vendor's tokens cannot do for this library.
     pub limits: Vec<&'static str>,
 }
@@ -114,15 +116,15 @@ pub struct TokenReport {
 #[non_exhaustive]
 pub struct MechanismReport {
     /// CKM_...
-    pub number: u64,
+    pub number: c_ulong,
     /// Its name, if it is the standard's or one of the vendor's that are known.
     pub name: Option<String>,
     /// Smallest key, in the mechanism's unit.
-    pub min_key_size: u64,
+    pub min_key_size: c_ulong,
     /// Largest key, in the mechanism's unit.
-    pub max_key_size: u64,
+    pub max_key_size: c_ulong,
     /// The CKF bits.
-    pub flags: u64,
+    pub flags: c_ulong,
     /// Why the token tells nothing of it, if it does not.
     pub error: Option<String>,
 }

@@ -89,6 +89,10 @@ pub(super) fn read(source: &PinSource) -> Result<RawAuthPin, Error> {
 
 fn read_within(source: &PinSource, deadline: Duration) -> Result<Pin, Error> {
     match source {
+        // It would be a wrong PIN, and tries are counted.
+        PinSource::Value(value) if value.is_empty() => Err(Error::Incomplete {
+            advice: "the PIN is empty, and was not tried",
+        }),
         PinSource::Value(value) => Ok(Zeroizing::new(value.to_vec())),
         PinSource::File(path) => read_file(path.clone(), deadline).map_err(|reason| {
             let path = path.clone();
@@ -190,20 +194,20 @@ fn read_line(source: impl Read) -> Result<Pin, String> {
     // All the room that reading may take, since growing would leave a copy behind.
     let mut content = Zeroizing::new(Vec::with_capacity(MAX_PIN + 64));
     source
-        .take(MAX_PIN as u64 + 1)
+        .take(MAX_PIN as u64 + 3)
         .read_to_end(&mut content)
         .map_err(|error| error.to_string())?;
     line(content)
 }
 
 fn line(mut content: Pin) -> Result<Pin, String> {
-    if content.len() > MAX_PIN {
-        return Err(format!("it is longer than {MAX_PIN} bytes"));
-    }
     for end in *b"\n\r" {
         if content.last() == Some(&end) {
             content.pop();
         }
+    }
+    if content.len() > MAX_PIN {
+        return Err(format!("it is longer than {MAX_PIN} bytes"));
     }
     match content.contains(&b'\n') {
         _ if content.is_empty() => Err("it is empty".into()),
@@ -251,6 +255,8 @@ mod tests {
         assert_eq!(read_text("unix", b"12 34\n").unwrap(), b"12 34");
         assert_eq!(read_text("windows", b"1234\r\n").unwrap(), b"1234");
         assert_eq!(read_text("longest", &[b'1'; 1024]).unwrap().len(), 1024);
+        let ended = [&[b'1'; 1024][..], b"\r\n"].concat();
+        assert_eq!(read_text("ended", &ended).unwrap().len(), 1024);
         assert_eq!(read_text("empty", b"\n").unwrap_err(), "it is empty");
         assert_eq!(
             read_text("two", b"1234\n5678\n").unwrap_err(),
@@ -318,6 +324,15 @@ mod tests {
             arguments: Vec::new(),
         };
         assert!(pin(&missing, LONG).unwrap_err().contains("No such file"));
+    }
+
+    #[test]
+    fn an_empty_pin_is_no_pin() {
+        let source = PinSource::Value(SecretBytes::copy_of(b""));
+        assert_eq!(
+            pin(&source, LONG).unwrap_err(),
+            "PKCS#11 URI: the PIN is empty, and was not tried"
+        );
     }
 
     /// Both while it writes and after it has closed its output.

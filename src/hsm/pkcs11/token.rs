@@ -8,6 +8,7 @@ use cryptoki::slot::{Limit, Slot, TokenInfo};
 use super::module::Inside;
 use super::uri::{Uri, same};
 use crate::hsm::Error;
+use crate::hsm::printable::Printable;
 
 /// Most objects that an error message lists.
 const MAX_LISTED: usize = 16;
@@ -153,11 +154,20 @@ pub(super) fn key_name(session: &Session, key: ObjectHandle) -> String {
 /// The labels and identifiers among attributes, as a URI calls them.
 fn names(attributes: &[Attribute]) -> Vec<String> {
     let name = |attribute: &Attribute| match attribute {
-        Attribute::Label(label) => Some(format!("object={}", String::from_utf8_lossy(label))),
+        Attribute::Label(label) => Some(label_name(&String::from_utf8_lossy(label))),
         Attribute::Id(id) => Some(format!("id={}", hex(id))),
         _ => None,
     };
     attributes.iter().filter_map(name).collect()
+}
+
+fn label_name(label: &str) -> String {
+    format!("object={}", Printable(label))
+}
+
+/// A label and an identifier, as a URI calls them, for people.
+pub(super) fn object_name(label: &str, id: &[u8]) -> String {
+    format!("{} id={}", label_name(label), hex(id))
 }
 
 pub(super) fn matches(info: &TokenInfo, uri: &Uri) -> bool {

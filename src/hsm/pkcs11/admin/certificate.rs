@@ -3,9 +3,9 @@
 use cryptoki::object::{Attribute, CertificateType, ObjectClass, ObjectHandle};
 
 use super::super::public::PublicKey;
-use super::super::token::hex;
+use super::super::token::object_name;
 use super::super::visit::{Access, Visit};
-use super::{Administration, Key, label_and_id, objects, with_id};
+use super::{Administration, Key, belongs_to_one_key, label_and_id, objects, with_id};
 use crate::hsm::{Action, Error};
 use crate::pki;
 
@@ -14,7 +14,8 @@ use crate::pki;
 pub enum OlderCertificates {
     /// They stay. A program that takes its key's certificate from the token must then be given one.
     Keep,
-    /// They are deleted, after the new one is there: all with the key's identifier.
+    /// They are deleted, after the new one is there: all with the key's identifier, but none where
+    /// another private key has it too.
     Delete,
 }
 
@@ -43,7 +44,7 @@ impl Administration {
                 subject: subject.clone(),
             })?;
             let (label, id) = label_and_id(session, key)?;
-            let name = format!("object={label} id={}", hex(&id));
+            let name = object_name(&label, &id);
             let same = [
                 Attribute::Class(ObjectClass::CERTIFICATE),
                 Attribute::Value(certificate.into()),
@@ -55,7 +56,7 @@ impl Administration {
                 });
             }
             let old = match older {
-                OlderCertificates::Delete if !id.is_empty() => {
+                OlderCertificates::Delete if belongs_to_one_key(session, &id)? => {
                     with_id(session, ObjectClass::CERTIFICATE, &id)?
                 }
                 _ => Vec::new(),

@@ -14,7 +14,7 @@ use rsa::traits::PublicKeyParts;
 
 use super::super::probe::require_mechanism;
 use super::super::public::{self, KeyKind, PublicKey, SECP256R1, SECP384R1};
-use super::super::token::{Token, hex};
+use super::super::token::{Token, hex, object_name};
 use super::super::visit::{Access, Visit};
 use super::{Administration, Key};
 use crate::hsm::{Action, Error};
@@ -90,19 +90,19 @@ impl Administration {
         id: &[u8],
     ) -> Result<(), Error> {
         let (session, raw) = (&visit.session, visit.inside.raw());
-        self.refuse_existing(session, label, id)?;
         let (number, mechanism_name) = self.generator(spec)?;
         let Token {
             slot, label: token, ..
         } = &self.token;
-        require_mechanism(raw, *slot, token, number, mechanism_name)?;
 
-        let name = format!("object={label} id={}", hex(id));
+        let name = object_name(label, id);
         let action = Action::GenerateKey {
             key: &name,
             mechanism: mechanism_name,
         };
         self.audited(action, || {
+            self.refuse_existing(session, label, id)?;
+            require_mechanism(raw, *slot, token, number, mechanism_name)?;
             let public = public_template(spec, label, id)?;
             let private = private_template(label, id);
             let pair = raw.generate_key_pair(session, number, &public, &private)?;

@@ -10,6 +10,7 @@ use super::super::token::{hex, key_name};
 use super::super::visit::{Access, Visit};
 use super::{Administration, label_and_id, objects, with_id};
 use crate::hsm::Error;
+use crate::hsm::printable::Printable;
 
 /// A private key in a token, as the token describes it. What the token does not tell is `None`.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ impl Administration {
 impl KeyInfo {
     /// The label and the identifier, as a URI calls them.
     pub(in super::super) fn name(&self) -> String {
-        format!("object={} id={}", self.label, self.id)
+        format!("object={} id={}", Printable(&self.label), self.id)
     }
 
     pub(in super::super) fn read(visit: &Visit<'_>, key: ObjectHandle) -> Result<Self, Error> {

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use cryptoki::object::ObjectHandle;
 use cryptoki::slot::{Limit, Slot, TokenInfo};
-use cryptoki_sys::{CK_FLAGS, CK_MECHANISM_TYPE, CKF_GENERATE_KEY_PAIR, CKF_SIGN};
+use cryptoki_sys::{CK_FLAGS, CK_MECHANISM_TYPE, CK_ULONG, CKF_GENERATE_KEY_PAIR, CKF_SIGN};
 
 use super::super::admin::{KeyInfo, objects};
 use super::super::key::template;
@@ -411,7 +411,7 @@ fn obstacle(
     mechanisms: &[MechanismReport],
     number: CK_MECHANISM_TYPE,
     flag: CK_FLAGS,
-    bits: u64,
+    bits: CK_ULONG,
 ) -> Option<String> {
     let Some(listed) = mechanisms.iter().find(|m| m.number == number) else {
         return Some("not listed: check firmware and policies".into());

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::mechanisms::uses;
 use super::{Ability, KeyReport, MechanismReport, Report, SlotReport, TokenReport};
+use crate::hsm::printable::Printable;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -13,7 +14,10 @@ impl fmt::Display for Report {
         writeln!(
             f,
             "            {}, {} {}; PKCS#11 {}",
-            module.manufacturer, module.description, module.version, module.cryptoki
+            Printable(&module.manufacturer),
+            Printable(&module.description),
+            module.version,
+            module.cryptoki
         )?;
         match &self.profile {
             Some(profile) => {
@@ -41,7 +45,7 @@ impl fmt::Display for Report {
         }
         writeln!(f, "findings    {}", self.findings.len())?;
         for finding in &self.findings {
-            writeln!(f, "            {finding}")?;
+            writeln!(f, "            {}", Printable(finding))?;
         }
         Ok(())
     }
@@ -52,7 +56,9 @@ impl fmt::Display for SlotReport {
         writeln!(
             f,
             "slot {:<6} {} ({})",
-            self.number, self.description, self.manufacturer
+            self.number,
+            Printable(&self.description),
+            Printable(&self.manufacturer)
         )?;
         match &self.token {
             Some(token) => token.fmt(f),
@@ -66,10 +72,10 @@ impl fmt::Display for TokenReport {
         writeln!(
             f,
             "token       {}, serial {}; model {} by {}, firmware {}",
-            named(&self.label),
-            self.serial,
-            self.model,
-            self.manufacturer,
+            Printable(named(&self.label)),
+            Printable(&self.serial),
+            Printable(&self.model),
+            Printable(&self.manufacturer),
             self.firmware
         )?;
         writeln!(f, "            {}", self.flags.join(", "))?;
