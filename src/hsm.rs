@@ -2,7 +2,8 @@
 //!
 //! [`pkcs11`] reaches the HSM through its vendor's PKCS#11 module. A [`pkcs11::TokenKey`] is a
 //! [`SignDigest`](crate::sm2::SignDigest) for certificates and requests, and a
-//! `rustls::sign::SigningKey` for TLS.
+//! `rustls::sign::SigningKey` for TLS. What happens with keys and tokens goes to an [`Audit`], and
+//! [`Health`] and [`Metrics`] tell how a token does.
 
 mod audit;
 mod ckr;

@@ -27,6 +27,10 @@
 //!
 //! A key is refused at once where it could not serve later: its type must be supported, its token
 //! must have the mechanism, and a first signature must verify in software.
+//!
+//! [`Profile`] has the numbers that vendors give SM2, [`User`] and [`PinSource`] say who logs in and
+//! how. [`probe`] tells what a module is and can do, [`Administration`] makes and deletes keys, and
+//! [`bench()`] measures them; the command `shangmi hsm` (feature `cli`) has these three.
 
 mod admin;
 mod bench;
