@@ -376,6 +376,7 @@ fn every_change_is_audited() {
                 Action::GenerateKey { key, mechanism } => format!("generate {key} {mechanism}"),
                 Action::Delete { object } => format!("delete {object}"),
                 Action::ImportCertificate { object } => format!("import {object}"),
+                Action::OpenSession => "open session".into(),
                 other => panic!("{other:?}"),
             };
             let end = if event.error.is_some() { " failed" } else { "" };
@@ -387,7 +388,16 @@ fn every_change_is_audited() {
     let token = TestToken::create("admin audit", PIN).unwrap();
     let trail = Arc::new(Trail::default());
     let options = Options::default().audit(trail.clone());
+    token
+        .behave("fail=C_OpenSession:*:CKR_SESSION_COUNT")
+        .unwrap();
+    Administration::open(&uri(&token, "any"), &options).unwrap_err();
+    token.behave("").unwrap();
     let administration = Administration::open(&uri(&token, "any"), &options).unwrap();
+    token
+        .behave("fail=C_OpenSession:*:CKR_SESSION_COUNT")
+        .unwrap();
+    administration.keys().unwrap_err();
     token.behave("signature=corrupt").unwrap();
     administration
         .generate(KeySpec::Sm2, "server", Some(&[1]))
@@ -419,7 +429,9 @@ fn every_change_is_audited() {
         3
     );
     let expected = [
+        "open session failed",
         "login",
+        "open session failed",
         "sign object=server id=01 CKM_SM2DSA failed",
         "generate object=server id=01 CKM_SM2_KEY_PAIR_GEN failed",
         "sign object=server id=01 CKM_SM2DSA",

@@ -20,7 +20,7 @@ use super::report::Reporter;
 use super::scheme::Scheme;
 use super::token::{Token, find_key, hex, key_name};
 use super::uri::Uri;
-use super::visit::{Access, Visit};
+use super::visit::{Access, Visit, opened};
 use crate::hsm::{Action, Error};
 
 pub use certificate::OlderCertificates;
@@ -97,16 +97,18 @@ impl Administration {
         let inside = module.enter()?;
         let vendor = module.vendor();
         let token = Token::find(&inside, uri).map_err(|error| error.of(vendor))?;
+        let reporter = Reporter {
+            token: token.label.clone(),
+            audit: options.audit.clone(),
+        };
+        let begin = Instant::now();
         // `cryptoki` would close it on drop, even after the module was initialized again.
         let session = inside.pkcs11().open_ro_session_no_drop(token.slot);
-        let session = session.map_err(|error| Error::from(error).of(vendor))?;
+        let session = opened(session, begin, module.profile, &reporter)?;
         let generation = inside.generation;
         drop(inside);
         let administration = Self {
-            reporter: Reporter {
-                token: token.label.clone(),
-                audit: options.audit.clone(),
-            },
+            reporter,
             token,
             module,
             generation,

@@ -9,6 +9,8 @@ use super::profile::{Profile, User};
 use super::uri::Uri;
 use crate::hsm::Audit;
 
+const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 3600);
+
 /// How a pool of sessions uses its token. The default suits a Luna partition.
 #[derive(Clone)]
 pub struct Options {
@@ -30,11 +32,12 @@ impl Options {
         self
     }
 
-    /// How long a caller waits for a signature, whatever the token does: 10 s unless told. A call
-    /// that hangs in the module goes on in the pool's own thread.
+    /// How long a caller waits for a signature, whatever the token does: 10 s unless told, a day at
+    /// most. A call that hangs in the module goes on in the pool's own thread.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        // The end of a wait must be a time that there is.
+        self.deadline = deadline.min(LONGEST_DEADLINE);
         self
     }
 
@@ -182,7 +185,7 @@ mod tests {
         }));
         let options = Options::default().profile(profile).pin(pin);
 
-        let pool = Pool::open(&uri, options.clone()).unwrap();
+        let pool = Pool::open(&uri, options.clone().deadline(Duration::MAX)).unwrap();
         let key = pool.key(&uri, None).unwrap();
         assert_eq!(key.kind(), KeyKind::Sm2);
         let signer = key.sm2().unwrap();

@@ -55,12 +55,13 @@ impl<'a> Visit<'a> {
         profile: Option<Profile>,
         reporter: &'a Reporter,
     ) -> Result<Self, Error> {
+        let begin = Instant::now();
         let session = match access {
-            Access::Read => inside.pkcs11().open_ro_session(token.slot)?,
-            Access::Write => inside.pkcs11().open_rw_session(token.slot)?,
+            Access::Read => inside.pkcs11().open_ro_session(token.slot),
+            Access::Write => inside.pkcs11().open_rw_session(token.slot),
         };
         Ok(Self {
-            session,
+            session: opened(session, begin, profile, reporter)?,
             inside,
             token,
             profile,
@@ -198,4 +199,19 @@ impl<'a> Visit<'a> {
             },
         })
     }
+}
+
+/// A tool's sessions come and go with its operations, which the audit trail has; a session that does
+/// not open is a failure of its own.
+pub(super) fn opened(
+    session: Result<Session, cryptoki::error::Error>,
+    begin: Instant,
+    profile: Option<Profile>,
+    reporter: &Reporter,
+) -> Result<Session, Error> {
+    session.map_err(|error| {
+        let error = Error::from(error).of(Profile::vendor(profile));
+        reporter.event(Action::OpenSession, begin.elapsed(), Some(&error));
+        error
+    })
 }
