@@ -318,6 +318,76 @@ fn wrong_signatures_never_leave() {
 }
 
 #[test]
+fn other_encoding_of_good_signatures_is_read() {
+    let (token, pool) = pool("encoding", Options::default());
+    let key = sm2_key(&pool, "encoding");
+    for answer in ["answer=der", ""] {
+        token.behave(answer).unwrap();
+        (0..20).for_each(|byte| sign_with(&key, byte));
+    }
+    let metrics = pool.metrics();
+    assert_eq!((metrics.retries, metrics.wrong_signatures), (0, 0));
+    // Never without a check.
+    token.behave("answer=der").unwrap();
+    token.spoil(Fault::Corrupt, When::EVERY).unwrap();
+    assert!(matches!(
+        failure(&key),
+        Error::WrongSignature { .. } | Error::SignatureFormat { .. }
+    ));
+}
+
+#[test]
+fn stale_session_is_not_a_failed_signature() {
+    let options = Options::default().deadline(LONG).max_sessions(1);
+    let (token, pool) = pool("stale", options);
+    let key = sm2_key(&pool, "stale");
+    let stale = [
+        "CKR_USER_NOT_LOGGED_IN",
+        "CKR_SESSION_HANDLE_INVALID",
+        "CKR_SESSION_CLOSED",
+    ];
+    for code in stale {
+        token.fail("C_SignInit", When::next(3), code).unwrap();
+        sign(&key);
+    }
+    assert_eq!(pool.metrics().failures, 0);
+    // Sessions that are always stale are a fault of the token's.
+    token
+        .fail("C_SignInit", When::EVERY, "CKR_SESSION_CLOSED")
+        .unwrap();
+    let before = token.calls("C_SignInit").unwrap();
+    failure(&key);
+    assert_eq!(token.calls("C_SignInit").unwrap(), before + 4);
+    // What C_Sign itself says is believed at the second time.
+    token.behave("").unwrap();
+    token
+        .fail("C_Sign", When::next(2), "CKR_DEVICE_ERROR")
+        .unwrap();
+    failure(&key);
+}
+
+#[test]
+fn full_token_s_refusal_reaches_no_caller() {
+    let audit = Arc::new(Trail::default());
+    let options = Options::default().deadline(LONG).audit(audit.clone());
+    let (token, pool) = pool("full", options.max_sessions(8).eager());
+    let key = sm2_key(&pool, "full");
+    token.latency("C_Sign", Duration::from_millis(10)).unwrap();
+    token.limit_sessions(Some(3)).unwrap();
+    token.lose_sessions().unwrap();
+    thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| (0..8).for_each(|byte| sign_with(&key, byte)));
+        }
+    });
+    let metrics = pool.metrics();
+    assert_eq!((metrics.failures, metrics.outages), (0, 0), "{metrics:?}");
+    let refused = audit.count(|line| line.contains("CKR_SESSION_COUNT"));
+    assert!(refused > 0, "the token was never full");
+    assert_eq!(pool.health(), Health::Degraded);
+}
+
+#[test]
 fn token_that_is_away_is_down_at_once_and_back_by_itself() {
     let audit = Arc::new(Trail::default());
     let options = Options::default().deadline(LONG).audit(audit.clone());
@@ -405,21 +475,32 @@ fn refused_pin_is_sent_once_in_a_process() {
 
 #[test]
 fn pin_that_is_refused_later_ends_it() {
-    let (token, pool) = pool("turned", Options::default());
+    let (token, pool) = pool("turned", Options::default().eager());
     let key = sm2_key(&pool, "turned");
+    let before = token.calls("C_Login").unwrap();
+    token.latency("C_Sign", Duration::from_millis(5)).unwrap();
     token.expire_pin().unwrap();
     token.lose_sessions().unwrap();
     let refused = |error| matches!(&error, Error::Call { function, code: Ckr::PIN_EXPIRED } if *function == "C_Login");
-    until(|| refused(failure(&key)));
-    let logins = token.report().unwrap().calls("C_Login");
+    thread::scope(|scope| {
+        for _ in 0..32 {
+            scope.spawn(|| until(|| refused(failure(&key))));
+        }
+    });
     for _ in 0..20 {
         assert!(refused(failure(&key)));
     }
     // Long enough for probes, which must not come.
     thread::sleep(Duration::from_millis(1500));
-    assert_eq!(token.report().unwrap().calls("C_Login"), logins);
+    // Each of 16 sessions wanted the login, and one asked for it.
+    assert_eq!(token.calls("C_Login").unwrap(), before + 1);
     assert_eq!(pool.health(), Health::Down);
     assert_eq!(pool.metrics().login_failures, 1);
+    // A new pool asks once more: the PIN may have been changed meanwhile.
+    assert!(refused(
+        Pool::open(&uri("turned"), Options::default()).unwrap_err()
+    ));
+    assert_eq!(token.calls("C_Login").unwrap(), before + 2);
 }
 
 // ---- the process ----
@@ -533,6 +614,31 @@ fn module_is_initialized_again_as_the_last_resort_and_not_soon_again() {
             thread::sleep(BACK);
             assert_eq!(finalized(), 1);
             assert_eq!(pool.health(), Health::Down);
+        },
+    );
+}
+
+#[test]
+fn module_of_another_part_of_the_program_is_left_to_it() {
+    alone(
+        "module_of_another_part_of_the_program_is_left_to_it",
+        || {
+            // The token's maker has initialized the module.
+            let token = token("foreign");
+            token.make_group(2).unwrap();
+            let audit = Arc::new(Trail::default());
+            let options = Options::default().audit(audit.clone());
+            let pool = Pool::open(&uri("foreign"), options).unwrap();
+            let key = sm2_key(&pool, "foreign");
+            (0..2).for_each(|i| token.lose_member(i, Duration::ZERO).unwrap());
+            until(|| matches!(failure(&key), Error::Down { .. }));
+            let told = || audit.count(|line| line.starts_with("Reinitialize the module should"));
+            until(|| told() > 0);
+            // Long enough for some probes.
+            thread::sleep(Duration::from_millis(2500));
+            assert_eq!(told(), 1);
+            assert_eq!(token.calls("C_Finalize").unwrap(), 0);
+            assert_eq!(pool.metrics().reinitializations, 0);
         },
     );
 }

@@ -46,7 +46,7 @@ pub enum Action<'a> {
     OpenSession,
     /// A session was given up after an error.
     LoseSession,
-    /// The module was finalized and initialized again.
+    /// The module was finalized and initialized again, or could not be.
     Reinitialize,
     /// The token was found in another slot than before, by its label or serial number.
     ChangeSlot {

@@ -266,6 +266,9 @@ pub enum Error {
     /// The process was forked after the key was opened, and a token knows only who opened it
     /// (PKCS#11 2.40, 6.7.1: a child is another application).
     Forked,
+    /// The module should be initialized again, but another part of the program initialized it, and
+    /// only that may.
+    ForeignModule,
     /// This process gave this PIN to this token before, and the token refused it. It was not asked
     /// again.
     PinRefusedBefore {
@@ -540,6 +543,11 @@ impl fmt::Display for Words<'_> {
                 f,
                 "the process was forked after the key was opened: open the key again in the child, \
                  or fork before"
+            ),
+            Error::ForeignModule => write!(
+                f,
+                "the module should be initialized again, but another part of the program initialized \
+                 it, which must call C_Finalize and C_Initialize itself; or restart the program"
             ),
             Error::PinRefusedBefore { token } => write!(
                 f,

@@ -34,7 +34,7 @@ const MAX_OBJECTS: usize = 4096;
 /// Key management on one token, in read-write sessions of its own, apart from any pool.
 ///
 /// It is for administrators' tools: its calls are made on the caller's thread, and last as long as
-/// the module takes. The login is the whole application's, so that a pool on the same token shares
+/// the module takes: no deadline holds, and a call that hangs in the module never returns. The login is the whole application's, so that a pool on the same token shares
 /// it: a server should not manage keys in the process that serves.
 ///
 /// ```no_run

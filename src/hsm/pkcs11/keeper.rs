@@ -79,6 +79,7 @@ fn keep(shared: &Arc<Shared>) {
 /// Probes until the token is back or the pool is closed.
 fn attend(shared: &Arc<Shared>) {
     let mut pause = FIRST_PAUSE;
+    let mut ours = true;
     loop {
         shared.rest_for(pause);
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -93,8 +94,9 @@ fn attend(shared: &Arc<Shared>) {
             }
             Err(error) => tracing::debug!(%error, "the token is still down"),
         }
-        if outage.since.elapsed() >= PATIENCE && Remedy::of(&outage.cause).allows_retry() {
-            reinitialize(shared);
+        let lasts = outage.since.elapsed() >= PATIENCE;
+        if lasts && ours && Remedy::of(&outage.cause).allows_retry() {
+            ours = reinitialize(shared);
         }
     }
 }
@@ -128,20 +130,22 @@ fn probe(shared: &Arc<Shared>) -> Result<(), Error> {
     result
 }
 
-/// C_Finalize and C_Initialize: the last resort, which takes all sessions of the process.
-fn reinitialize(shared: &Shared) {
+/// C_Finalize and C_Initialize: the last resort, which takes all sessions of the process. Whether the
+/// module is ours to do so.
+fn reinitialize(shared: &Shared) -> bool {
     let started = Instant::now();
     let generation = match shared.module.enter() {
         Ok(inside) => inside.generation,
-        Err(_) => return,
+        Err(_) => return true,
     };
     let result = shared.module.reinitialize(generation);
     let told = match &result {
-        Ok(Reinitialized::Not) => return,
+        Ok(Reinitialized::Not) => return true,
         Ok(Reinitialized::Done) => Ok(()),
         Err(error) => Err(error),
     };
     shared.tell(vec![Note::new(What::Reinitialize, started.elapsed(), told)]);
+    !matches!(result, Err(Error::ForeignModule))
 }
 
 impl Shared {

@@ -13,7 +13,7 @@ use super::options::Options;
 use super::pool::Pool;
 use super::probe::{PrivateKey, Probed};
 use super::public::{Key, KeyKind, PublicKey};
-use super::scheme::{Encoding, Scheme, read_sm2};
+use super::scheme::{Encoding, Scheme};
 use super::token::{key_name, template_name};
 use super::uri::{ObjectType, Uri};
 use super::worker::Desk;
@@ -51,6 +51,7 @@ pub(super) struct KeyFacts {
     pub(super) name: String,
     template: Vec<Attribute>,
     schemes: Vec<Scheme>,
+    /// How the token wrote the first signature.
     encoding: Encoding,
     public: Arc<PublicKey>,
     certificate: Arc<Certificate>,
@@ -141,16 +142,7 @@ impl sm2::SignDigest for Sm2TokenKey {
     }
 
     fn sign_digest(&self, e: &[u8; 32]) -> Result<sm2::Signature, sm2::Error> {
-        let (facts, scheme) = (&self.inner.facts, self.scheme);
-        let signature = self.inner.ask(scheme, e, |answer| {
-            let signature =
-                read_sm2(answer, facts.encoding).ok_or_else(|| format_error(scheme, answer))?;
-            match facts.verifies_sm2(e, &signature) {
-                true => Ok(signature),
-                false => Err(facts.wrong_signature(scheme)),
-            }
-        });
-        Ok(signature?)
+        sm2::Signature::from_der(&self.inner.sign(self.scheme, e)?)
     }
 }
 
@@ -235,12 +227,12 @@ fn tried_out(pool: &Pool, facts: &Arc<KeyFacts>) -> Result<KeyFacts, Error> {
         let digest = random_digest(scheme)?;
         let (key, asked) = (facts.clone(), digest.clone());
         let ask = move |desk: &mut Desk<'_>| key.ask(desk, scheme, &asked);
-        let learn = |answer: Vec<u8>| facts.encoding_of(scheme, &digest, &answer);
+        let learn = |answer: Vec<u8>| facts.read(scheme, &digest, &answer);
         match pool
             .shared()
             .sign(facts, scheme.mechanism_name(), ask, learn)
         {
-            Ok(learned) => {
+            Ok((learned, _)) => {
                 encoding = learned;
                 working.push(scheme);
             }
@@ -280,33 +272,17 @@ impl Inner {
         &self.facts.schemes
     }
 
-    /// Signs a digest. The signature is as TLS and X.509 write it.
+    /// Signs a digest. The signature is as TLS and X.509 write it, and verified.
     pub(super) fn sign(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
-        let facts = &self.facts;
-        self.ask(scheme, digest, |answer| {
-            let signature = scheme
-                .read(answer, facts.encoding, &facts.public)
-                .ok_or_else(|| format_error(scheme, answer))?;
-            match facts.verifies(scheme, digest, &signature) {
-                true => Ok(signature),
-                false => Err(facts.wrong_signature(scheme)),
-            }
-        })
-    }
-
-    /// Has the pool sign, and gives out only what `check` makes of the token's answer.
-    fn ask<T>(
-        &self,
-        scheme: Scheme,
-        digest: &[u8],
-        check: impl Fn(&[u8]) -> Result<T, Error>,
-    ) -> Result<T, Error> {
-        let (key, digest) = (self.facts.clone(), digest.to_vec());
-        let ask = move |desk: &mut Desk<'_>| key.ask(desk, scheme, &digest);
+        let (key, asked) = (self.facts.clone(), digest.to_vec());
+        let ask = move |desk: &mut Desk<'_>| key.ask(desk, scheme, &asked);
+        // Another member of a group may have firmware that writes it otherwise.
+        let read = |answer: Vec<u8>| {
+            let (_, signature) = self.facts.read(scheme, digest, &answer)?;
+            Ok(signature)
+        };
         let shared = self.pool.shared();
-        shared.sign(&self.facts, scheme.mechanism_name(), ask, |answer| {
-            check(&answer)
-        })
+        shared.sign(&self.facts, scheme.mechanism_name(), ask, read)
     }
 }
 
@@ -332,16 +308,22 @@ impl KeyFacts {
         };
         let digest = random_digest(*scheme)?;
         let answer = self.ask(desk, *scheme, &digest)?;
-        self.encoding_of(*scheme, &digest, &answer).map(|_| ())
+        self.read(*scheme, &digest, &answer).map(|_| ())
     }
 
-    /// How the token writes (r, s), if this is a good signature in one of both ways.
-    fn encoding_of(&self, scheme: Scheme, digest: &[u8], answer: &[u8]) -> Result<Encoding, Error> {
+    /// The token's answer as TLS and X.509 write it, and how the token wrote (r, s), if this is a
+    /// good signature in one of the ways that the scheme allows.
+    fn read(
+        &self,
+        scheme: Scheme,
+        digest: &[u8],
+        answer: &[u8],
+    ) -> Result<(Encoding, Vec<u8>), Error> {
         let mut error = format_error(scheme, answer);
         for encoding in scheme.encodings().iter().copied() {
             match scheme.read(answer, encoding, &self.public) {
                 Some(signature) if self.verifies(scheme, digest, &signature) => {
-                    return Ok(encoding);
+                    return Ok((encoding, signature));
                 }
                 Some(_) => error = self.wrong_signature(scheme),
                 None => {}

@@ -29,6 +29,8 @@ pub(super) struct Link {
     epoch: u64,
     /// A call found the login gone.
     logged_out: bool,
+    /// The token refused the login for good: it is not asked again, whoever wants a session.
+    refused: Option<Error>,
     /// What happened, to be told when the lock on this is free.
     pub(super) notes: Vec<Note>,
 }
@@ -87,6 +89,7 @@ impl Link {
             keeper: None,
             epoch: 0,
             logged_out: false,
+            refused: None,
             notes: Vec::new(),
         };
         link.repairing(Self::prepare)?;
@@ -215,12 +218,20 @@ impl Link {
             return Ok(());
         }
         if self.token.login_required {
+            if let Some(error) = &self.refused {
+                return Err(error.clone());
+            }
             let started = Instant::now();
             let result = login(&self.token, &keeper.session, &self.uri, &self.options)
                 .map_err(|error| error.of(self.module.vendor()));
             let told = result.as_ref().copied();
             self.notes
                 .push(Note::new(What::Login, started.elapsed(), told));
+            self.refused = result
+                .as_ref()
+                .err()
+                .filter(|error| Remedy::of(error) == Remedy::Never)
+                .cloned();
             result?;
         }
         self.logged_out = false;

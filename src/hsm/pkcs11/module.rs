@@ -65,8 +65,7 @@ pub(super) struct Inside<'a> {
 pub(super) enum Reinitialized {
     /// The module is new; every session is gone.
     Done,
-    /// It was not tried: somebody else did it, it is too soon, a call is under way, or the module
-    /// is not ours to finalize.
+    /// It was not tried: somebody else did it, it is too soon, or a call is under way.
     Not,
 }
 
@@ -127,6 +126,9 @@ impl Module {
 
     /// C_Finalize and C_Initialize, if the module is still of this generation, if nobody is inside,
     /// and if the last time is long enough ago.
+    ///
+    /// # Errors
+    /// [`Error::ForeignModule`] if the module is not ours to finalize.
     pub(super) fn reinitialize(&self, generation: u64) -> Result<Reinitialized, Error> {
         self.library.renew(generation, true)
     }
@@ -207,8 +209,11 @@ impl Library {
         let too_soon = gate
             .reinitialized
             .is_some_and(|last| last.elapsed() < REINITIALIZE_INTERVAL);
-        if gate.shut || gate.generation != generation || (finalize && (too_soon || !gate.ours)) {
+        if gate.shut || gate.generation != generation || (finalize && too_soon) {
             return Ok(Reinitialized::Not);
+        }
+        if finalize && !gate.ours {
+            return Err(Error::ForeignModule);
         }
         gate.shut = true;
         let end = Instant::now() + DRAIN;

@@ -26,9 +26,17 @@ use crate::hsm::{Action, Error, Health, Metrics};
 /// Sessions are opened when they are needed, one after the other, each with a thread of its own:
 /// a call that hangs in the module holds up nobody past [`Options::deadline`]. Lost sessions are
 /// replaced, the token is found again in another slot, and the user is logged in again; a request
-/// that failed because of that is tried once more. A PIN that the token refuses is never sent
-/// again. While the token is down, callers fail at once with [`Error::Down`], and probes bring it
-/// back.
+/// that failed is tried once more, and up to three times where its session or login was lost before
+/// it. While the token is down, callers fail at once with [`Error::Down`], and probes bring it back.
+///
+/// A login that the token refuses because of the PIN is never tried again: the pool keeps failing
+/// with that error, and a new one must be opened when the PIN is in order. A wrong PIN is not sent a
+/// second time by any pool of the process ([`Error::PinRefusedBefore`]).
+///
+/// As the last resort of an outage the module is initialized again, at most once in 30 s, and only
+/// if a pool initialized it. An application that calls C_Initialize itself must also call
+/// C_Finalize and C_Initialize itself then; [`Action::Reinitialize`] with
+/// [`Error::ForeignModule`] tells it so, once an outage.
 ///
 /// Clones are the same pool. It ends with [`Pool::close`], or with its last clone and key. After a
 /// fork the child must open its own.
@@ -142,6 +150,13 @@ impl Drop for Handle {
     }
 }
 
+/// How often a request is tried again after a failure that another session may not have.
+const RETRIES: u32 = 1;
+
+/// How often it is tried again because its session was of the past: while a login expires, another
+/// session's new login may expire too before the request gets to it.
+const RENEWALS: u32 = 3;
+
 /// How long dropping a pool waits for its threads.
 const LINGER: Duration = Duration::from_millis(500);
 
@@ -173,8 +188,8 @@ impl Shared {
 
     // ---- requests ----
 
-    /// Has one of the sessions do `work`, and once more if it failed for a reason that another
-    /// session may not have. `check` looks at the answer, on the caller's thread.
+    /// Has one of the sessions do `work`, and again if it failed for a reason that another session
+    /// may not have. `check` looks at the answer, on the caller's thread.
     pub(super) fn run<T, U, F>(
         self: &Arc<Self>,
         task: &dyn Fn() -> String,
@@ -211,13 +226,22 @@ impl Shared {
                 }
             }
         };
-        match attempt() {
-            Err(error) if Remedy::of(&error).allows_retry() => {
-                tracing::debug!(token = self.reporter.token, %error, "tried once more");
-                self.with(|state, _| state.counts.retries += 1);
-                attempt()
+        let (mut retries, mut renewals) = (RETRIES, RENEWALS);
+        loop {
+            let error = match attempt() {
+                Err(error) if Remedy::of(&error).allows_retry() => error,
+                done => return done,
+            };
+            let left = match Remedy::is_stale(&error) {
+                true => &mut renewals,
+                false => &mut retries,
+            };
+            if *left == 0 {
+                return Err(error);
             }
-            done => done,
+            *left -= 1;
+            tracing::debug!(token = self.reporter.token, %error, "tried once more");
+            self.with(|state, _| state.counts.retries += 1);
         }
     }
 

@@ -44,7 +44,7 @@ pub enum SignatureEncoding {
     Raw,
     /// A DER SEQUENCE of two INTEGERs.
     Der,
-    /// One of them, learned from the first signature.
+    /// Either: every signature is verified, and so shows which it is.
     Learned,
 }
 

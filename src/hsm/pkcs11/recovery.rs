@@ -80,6 +80,19 @@ impl Remedy {
         }
     }
 
+    /// Whether the request met a session of the past, or none at all, so that nothing was signed.
+    pub(super) fn is_stale(error: &Error) -> bool {
+        let Error::Call { code, .. } = error else {
+            return false;
+        };
+        let lost = [Ckr::SESSION_HANDLE_INVALID, Ckr::SESSION_CLOSED].contains(code);
+        let away = matches!(
+            Self::of(error),
+            Self::LogIn | Self::Initialize | Self::FewerSessions
+        );
+        lost || away
+    }
+
     /// Whether another session may succeed with the same request.
     pub(super) fn allows_retry(self) -> bool {
         !matches!(self, Self::Never | Self::GiveUp)
@@ -184,6 +197,22 @@ mod tests {
                     !matches!(expected, Remedy::Never | Remedy::GiveUp)
                 );
             }
+        }
+    }
+
+    #[test]
+    fn stale_sessions_are_told_from_failed_signatures() {
+        for code in [
+            RvError::UserNotLoggedIn,
+            RvError::SessionHandleInvalid,
+            RvError::SessionClosed,
+            RvError::SessionCount,
+            RvError::CryptokiNotInitialized,
+        ] {
+            assert!(Remedy::is_stale(&Error::call(Function::SignInit, code)));
+        }
+        for code in [RvError::DeviceError, RvError::PinExpired] {
+            assert!(!Remedy::is_stale(&Error::call(Function::Sign, code)));
         }
     }
 

@@ -219,7 +219,7 @@ impl Hash {
 }
 
 /// An SM2 signature in the token's encoding.
-pub(super) fn read_sm2(answer: &[u8], encoding: Encoding) -> Option<sm2::Signature> {
+fn read_sm2(answer: &[u8], encoding: Encoding) -> Option<sm2::Signature> {
     match encoding {
         Encoding::Raw => sm2::Signature::from_bytes(answer.try_into().ok()?).ok(),
         Encoding::Der => sm2::Signature::from_der(answer).ok(),

@@ -91,7 +91,7 @@ impl Worker {
         let mut post = self.open(true);
         while let Some(open) = post {
             post = match self.next() {
-                Step::Work(job) => self.work(open, &*job),
+                Step::Work(job) => self.work(open, job),
                 Step::Replace => self.replace(open, &Error::answer("a signature was wrong")),
                 Step::Leave | Step::Wait(_) => {
                     self.close(open);
@@ -115,18 +115,24 @@ impl Worker {
         }
     }
 
-    fn work(&self, mut post: Post, job: &dyn Job) -> Option<Post> {
+    fn work(&self, mut post: Post, job: Arc<dyn Job>) -> Option<Post> {
         if !job.begin() {
             return Some(post);
         }
         loop {
-            match self.serve(&mut post, job) {
+            match self.serve(&mut post, &*job) {
                 // The login, the slot or the module is new since the session was opened.
                 None => match self.renew(post) {
                     Ok(fresh) => post = fresh,
                     Err(error) => {
-                        self.shared.opening_failed(self.seat, false, &error);
-                        job.fail(error);
+                        // Those that are open take it over.
+                        if Remedy::of(&error) == Remedy::FewerSessions {
+                            self.shared.with(|state, _| state.hand_back(self.seat, job));
+                            self.shared.opening_failed(self.seat, false, &error);
+                        } else {
+                            self.shared.opening_failed(self.seat, false, &error);
+                            job.fail(error);
+                        }
                         return None;
                     }
                 },
@@ -135,7 +141,7 @@ impl Worker {
                     job.deliver();
                     return Some(post);
                 }
-                Some(Err(error)) => return self.failed(post, job, &error),
+                Some(Err(error)) => return self.failed(post, &*job, &error),
             }
         }
     }
