@@ -685,6 +685,26 @@ fn audit_trail_names_what_happened() {
     assert_eq!(audit.count(|line| line.contains(PIN)), 0);
 }
 
+#[test]
+fn opening_is_audited_and_leaves_no_session_where_it_fails() {
+    let token = token("opening");
+    let audit = Arc::new(Trail::default());
+    let open = |uri: &Uri| Pool::open(uri, Options::default().audit(audit.clone()));
+    for _ in 0..3 {
+        open(&uri_with_pin("opening", "wrong")).unwrap_err();
+    }
+    assert_eq!(token.report().unwrap().sessions_open, 0);
+    assert_eq!(token.report().unwrap().wrong_pins, 1);
+    let refused = |line: &str| line.starts_with("Login C_Login failed with CKR_PIN_INCORRECT");
+    assert_eq!(audit.count(refused), 1, "{audit:?}");
+    // The token was not asked again, and the trail says so.
+    assert_eq!(audit.count(|line| line.starts_with("Login ")), 3);
+
+    let pool = open(&uri("opening")).unwrap();
+    assert_eq!(audit.count(|line| line == "Login"), 1, "{audit:?}");
+    assert_eq!(pool.metrics().logins, 1);
+}
+
 // ---- helpers ----
 
 /// Every event, one line each.

@@ -44,12 +44,14 @@ fn run(uri: Uri, options: Options, sender: &SyncSender<Result<Pool, Error>>) {
         module.warn_of_ha_members()?;
         Link::new(module, uri.clone(), options.clone())
     };
-    let link = match open() {
+    let mut link = match open() {
         Ok(link) => link,
         // Whether anybody still waits for it or not.
         Err(error) => return drop(sender.send(Err(error))),
     };
+    let notes = std::mem::take(&mut link.notes);
     let shared = Arc::new(Shared::new(link, options));
+    shared.tell(notes);
     // If nobody waits for the pool any more, it is dropped and so closed at once.
     drop(sender.send(Ok(Pool::new(shared.clone()))));
     keep(&shared);

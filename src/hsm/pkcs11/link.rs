@@ -10,7 +10,7 @@ use super::login::login;
 use super::module::{Inside, Module, Reinitialized};
 use super::options::Options;
 use super::recovery::Remedy;
-use super::report::{Note, What};
+use super::report::{Note, Reporter, What};
 use super::token::Token;
 use super::uri::Uri;
 use crate::hsm::Error;
@@ -92,7 +92,12 @@ impl Link {
             refused: None,
             notes: Vec::new(),
         };
-        link.repairing(Self::prepare)?;
+        if let Err(error) = link.repairing(Self::prepare) {
+            link.close();
+            // There is no pool that could tell.
+            link.reporter().tell(std::mem::take(&mut link.notes));
+            return Err(error);
+        }
         Ok(link)
     }
 
@@ -102,6 +107,13 @@ impl Link {
 
     pub(super) fn module(&self) -> &Module {
         &self.module
+    }
+
+    pub(super) fn reporter(&self) -> Reporter {
+        Reporter {
+            token: self.token.label.clone(),
+            audit: self.options.audit.clone(),
+        }
     }
 
     pub(super) fn epoch(&self) -> u64 {

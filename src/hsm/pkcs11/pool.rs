@@ -171,10 +171,7 @@ impl Shared {
         Self {
             process: std::process::id(),
             module: link.module().clone(),
-            reporter: Reporter {
-                token: token.label.clone(),
-                audit: options.audit,
-            },
+            reporter: link.reporter(),
             deadline: options.deadline,
             state: Mutex::new(State::new(token.label.clone(), most)),
             keeper_wake: Condvar::new(),
