@@ -264,7 +264,10 @@ fn failures_after_the_start_are_errors_and_pass() {
             "signature=short",
             "the token's answer to CKM_SM2DSA, 63 bytes, is no signature; it was not used",
         ),
-        ("answer=der", "is no signature; it was not used"),
+        (
+            "answer=der;signature=corrupt",
+            "with CKM_SM2DSA does not verify",
+        ),
         (
             "mechanism=absent",
             "C_SignInit failed with CKR_MECHANISM_INVALID",

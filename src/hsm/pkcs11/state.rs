@@ -225,6 +225,8 @@ impl State {
         // Some are open, or the last of them that cannot be will come here.
         if Remedy::of(error) == Remedy::FewerSessions && !self.seats.is_empty() {
             self.full = Some((self.seats.len(), Instant::now()));
+            // The token answers; how those failed that are gone says nothing of those that remain.
+            self.failures_in_a_row = 0;
             self.note_trouble();
             return self.tell_health(notes);
         }

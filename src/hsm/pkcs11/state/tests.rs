@@ -123,6 +123,23 @@ fn a_full_token_means_fewer_sessions_and_no_outage() {
 }
 
 #[test]
+fn sessions_lost_to_a_full_token_are_no_outage() {
+    let mut state = with_seats(16, 16);
+    let mut notes = Vec::new();
+    for id in 0..16 {
+        state.failed(&call(Ckr::SESSION_HANDLE_INVALID), &mut notes);
+        state.lost(id);
+    }
+    (0..3).for_each(|id| state.opened(id, false));
+    for id in 3..16 {
+        state.opening_failed(id, false, &call(Ckr::SESSION_COUNT), &mut notes);
+    }
+    assert_eq!(state.limit(), 3);
+    state.failed(&call(Ckr::SESSION_HANDLE_INVALID), &mut notes);
+    assert_eq!(state.health(), Health::Degraded);
+}
+
+#[test]
 fn failures_in_a_row_are_an_outage_told_once() {
     let mut state = with_seats(1, 1);
     let mut notes = Vec::new();
