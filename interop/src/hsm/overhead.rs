@@ -11,8 +11,9 @@ use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 use cryptoki_sys::{CK_FUNCTION_LIST, CK_MECHANISM, CKR_OK};
 use shangmi::hsm::pkcs11::Options;
-use shangmi::sm2::{self, SignDigest};
+use shangmi::sm2::{DEFAULT_ID, SignDigest, VerifyingKey};
 use shangmi_testtoken::{CKM_SM2DSA, module_path};
+use signature::hazmat::PrehashVerifier;
 
 use super::{Bank, Result};
 
@@ -47,12 +48,14 @@ pub fn measure() -> Result<Overhead> {
     let (key, direct) = (bank.key.sm2()?, Direct::open(&bank)?);
     let e = [7; 32];
     let signature = key.sign_digest(&e)?;
+    // As the pool does it: the key verifies again and again.
+    let verifying_key = VerifyingKey::new(key.public_key().clone(), DEFAULT_ID)?.prepare();
     let mut best = [Duration::MAX; 3];
     for _ in 0..TURNS {
         let turn = [
             time(|| direct.sign(&e))?,
             time(|| Ok(key.sign_digest(&e)?))?,
-            time(|| Ok(sm2::verify_digest(key.public_key(), &e, &signature)?))?,
+            time(|| Ok(verifying_key.verify_prehash(&e, &signature)?))?,
         ];
         for (best, this) in best.iter_mut().zip(turn) {
             *best = this.min(*best);
