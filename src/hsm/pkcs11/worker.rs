@@ -41,7 +41,8 @@ impl Desk<'_> {
         if let Some(handle) = self.handles.get(&id) {
             return Ok(*handle);
         }
-        let handle = match find_key(self.session, &self.token.label, template) {
+        let search = || find_key(self.session, &self.token.label, template);
+        let handle = match search() {
             // Private keys are not seen without a login, and nothing else tells that it is gone.
             Err(Error::Key { matches: 0, .. }) if is_public(self.token, self.session)? => {
                 return Err(Error::Call {
@@ -49,6 +50,8 @@ impl Desk<'_> {
                     code: Ckr::USER_NOT_LOGGED_IN,
                 });
             }
+            // Or it was gone during the search, and another session has logged in since.
+            Err(Error::Key { matches: 0, .. }) => search()?,
             found => found?,
         };
         if self.handles.len() >= MAX_HANDLES {
