@@ -16,6 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["pki"],
     &["hsm"],
     &["tls13", "tlcp"],
+    &["acvp"],
     &["lib", "bin"],
 ];
 
