@@ -9,6 +9,7 @@
 //! | sign, verify, encrypt, agree with SM2 | [`sm2`] |
 //! | hash, authenticate, derive keys with SM3 | [`sm3`] |
 //! | encrypt with SM4 | [`sm4`] |
+//! | see the module's state, run its self tests | [`module`] |
 //! | answer a laboratory's test vectors | `acvp`, feature `acvp` |
 //!
 //! On by default are `rustls`, `pkcs11`, and `international`, which adds AES-GCM, P-256, P-384, X25519
@@ -52,8 +53,10 @@
 #[cfg(feature = "acvp")]
 pub mod acvp;
 mod arch;
+mod gate;
 #[cfg(feature = "pkcs11")]
 pub mod hsm;
+pub mod module;
 pub mod pki;
 pub mod random;
 pub mod secret;

@@ -2,6 +2,7 @@
 
 mod hkdf;
 mod hmac;
+pub(crate) mod self_test;
 
 use std::{fmt, slice};
 
@@ -11,6 +12,7 @@ use digest::{FixedOutput, FixedOutputReset, HashMarker, Output, OutputSizeUser, 
 use zeroize::{ZeroizeOnDrop, optimization_barrier};
 
 use crate::arch::sm3::Kernel;
+use crate::gate::Service;
 
 pub use hkdf::{HkdfSm3, OutputTooLong};
 pub use hmac::HmacSm3;
@@ -60,7 +62,11 @@ pub struct Sm3 {
 }
 
 /// The SM3 digest of `data`.
+///
+/// # Panics
+/// In the module's error state, which [`module`](crate::module) tells of.
 pub fn digest(data: &[u8]) -> [u8; DIGEST_LEN] {
+    self_test::SM3.enter_or_panic(Service::Sm3);
     let mut digest = [0; DIGEST_LEN];
     let mut hash = Sm3::default();
     hash.absorb(data);
@@ -166,6 +172,7 @@ impl Update for Sm3 {
 impl FixedOutput for Sm3 {
     #[inline]
     fn finalize_into(mut self, out: &mut Output<Self>) {
+        self_test::SM3.enter_or_panic(Service::Sm3);
         self.finish(out.as_mut());
     }
 }
@@ -181,6 +188,7 @@ impl Reset for Sm3 {
 impl FixedOutputReset for Sm3 {
     #[inline]
     fn finalize_into_reset(&mut self, out: &mut Output<Self>) {
+        self_test::SM3.enter_or_panic(Service::Sm3);
         self.finish(out.as_mut());
         Reset::reset(self);
     }

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["arch"],
     &["secret"],
+    &["gate"],
+    &["sm3"],
+    &["sm4"],
     &["random"],
-    &["sm3", "sm4"],
     &["sm2"],
     &["module"],
     &["pki"],

@@ -8,8 +8,10 @@ use digest::consts::{U32, U64};
 use digest::{FixedOutput, InvalidLength, Key, KeyInit, MacMarker, Output, OutputSizeUser, Update};
 use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
+use super::self_test::HMAC_SM3;
 use super::{BLOCK_LEN, DIGEST_LEN, IV, STACK, Sm3, write_words};
 use crate::arch::wipe::leaving;
+use crate::gate::Service;
 use crate::secret::Secret;
 
 /// HMAC-SM3 (RFC 2104; GB/T 15852.2), used through [`digest::Mac`]; the tag is 32 bytes and a key
@@ -47,7 +49,11 @@ impl HmacSm3 {
     }
 
     /// The tag of the concatenated `parts`, written to the heap only.
+    ///
+    /// # Panics
+    /// In the module's error state, which [`module`](crate::module) tells of.
     pub fn tag(self, parts: &[&[u8]]) -> Secret<DIGEST_LEN> {
+        HMAC_SM3.enter_or_panic(Service::HmacSm3);
         leaving::<STACK, _>(|| self.tag_of(parts.iter().copied()))
     }
 
@@ -136,6 +142,7 @@ impl Update for HmacSm3 {
 
 impl FixedOutput for HmacSm3 {
     fn finalize_into(mut self, out: &mut Output<Self>) {
+        HMAC_SM3.enter_or_panic(Service::HmacSm3);
         leaving::<STACK, _>(|| self.finish(out.as_mut()));
     }
 }
