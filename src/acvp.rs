@@ -19,6 +19,7 @@ mod algorithms;
 mod case;
 mod cipher;
 mod comparison;
+mod drbg;
 mod ecdsa;
 mod error;
 mod hash;
@@ -62,6 +63,7 @@ pub fn run_within(request: &str, limits: Limits) -> Result<String, Error> {
 }
 
 fn answer(request: &str, limits: Limits, known: &[Algorithm]) -> Result<String, Error> {
+    crate::module::operational().map_err(Fault::refused)?;
     let budget = Budget::new(limits);
     let answer = match parse(request)? {
         Value::Array(elements) => {

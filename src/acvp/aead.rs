@@ -7,7 +7,7 @@ use aes_gcm::aes::{Aes128, Aes256};
 use cipher::consts::{U12, U13, U14, U15, U16};
 use digest::typenum::Unsigned;
 
-use super::case::{Case, Outcome, answer, verdict, wrong_length};
+use super::case::{Case, Outcome, Service, answer, verdict, wrong_length};
 use super::error::{Cause, Fault};
 
 /// Where the tag stands in requests and answers.
@@ -22,7 +22,7 @@ enum Tag {
 /// AES-GCM. The tags are those that the service's crate has, and its own is the one of 16 bytes.
 pub(super) fn aes_gcm(case: &Case<'_>) -> Outcome {
     let sizes = (case.number("keyLen")?, case.number("tagLen")?);
-    let crypt: fn(&Case<'_>) -> Outcome = match sizes {
+    let crypt: Service = match sizes {
         (128, 96) => gcm::<AesGcm<Aes128, U12, U12>>,
         (128, 104) => gcm::<AesGcm<Aes128, U12, U13>>,
         (128, 112) => gcm::<AesGcm<Aes128, U12, U14>>,

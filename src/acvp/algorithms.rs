@@ -4,9 +4,9 @@ use hmac::Hmac;
 use serde_json::{Map, Value};
 use sha2::{Sha256, Sha384};
 
-use super::case::{Case, Outcome};
+use super::case::{Case, Outcome, Service};
 use super::error::{Cause, Fault};
-use super::{aead, cipher, ecdsa, hash, kdf, mac, sm2};
+use super::{aead, cipher, drbg, ecdsa, hash, kdf, mac, sm2};
 use crate::sm3::{HmacSm3, Sm3};
 use crate::sm4::{Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm};
 
@@ -17,7 +17,7 @@ pub(super) struct Algorithm {
     mode: &'static str,
     revisions: &'static [&'static str],
     test_types: &'static [&'static str],
-    service: fn(&Case<'_>) -> Outcome,
+    service: Service,
 }
 
 const FIRST: &[&str] = &["1.0"];
@@ -35,6 +35,9 @@ pub(super) const ALGORITHMS: &[Algorithm] = &[
     Algorithm::new("ACVP-AES-GCM", "", FIRST, AFT, aead::aes_gcm),
     Algorithm::new("ECDSA", "sigVer", &["1.0", "FIPS186-5"], AFT, ecdsa::verify),
     Algorithm::new("TLS-v1.3", "KDF", &["RFC8446", "RFC8998"], AFT, kdf::tls13),
+    Algorithm::new("hashDRBG", "", FIRST, AFT, drbg::hash),
+    Algorithm::new("hmacDRBG", "", FIRST, AFT, drbg::hmac),
+    Algorithm::new("ctrDRBG", "", FIRST, AFT, drbg::ctr),
     Algorithm::new("SM3", "", FIRST, MESSAGES, hash::digest::<Sm3>),
     Algorithm::new("HMAC-SM3", "", FIRST, AFT, mac::hmac::<HmacSm3>),
     Algorithm::new("HKDF-SM3", "", &["RFC5869"], AFT, kdf::hkdf_sm3),
@@ -58,7 +61,7 @@ impl Algorithm {
         mode: &'static str,
         revisions: &'static [&'static str],
         test_types: &'static [&'static str],
-        service: fn(&Case<'_>) -> Outcome,
+        service: Service,
     ) -> Self {
         Self {
             name,

@@ -13,6 +13,9 @@ pub(super) type Answer = Map<String, Value>;
 
 pub(super) type Outcome = Result<Answer, Fault>;
 
+/// Answers a case.
+pub(super) type Service = fn(&Case<'_>) -> Outcome;
+
 /// A test case. What it does not say itself, its group says for all its cases.
 #[derive(Clone, Copy)]
 pub(super) struct Case<'a> {
@@ -140,14 +143,22 @@ impl<'a> Case<'a> {
         Ok(zeros.iter().all(|zero| *zero == 0).then_some(padded))
     }
 
-    /// The object in `field` as a case of the same group.
+    /// The object in `field`, read like a case of the same group.
     pub(super) fn inner(&self, field: &'static str) -> Result<Self, Fault> {
-        let object = self.required(field)?.as_object();
+        self.within(field, self.required(field)?)
+    }
+
+    /// The objects in the list `field`, read like cases of the same group.
+    pub(super) fn each(&self, field: &'static str) -> Result<Vec<Self>, Fault> {
+        let list = self.required(field)?.as_array();
+        let list = list.ok_or(Fault::in_field(field, Cause::Shape("this is a list")))?;
+        list.iter().map(|step| self.within(field, step)).collect()
+    }
+
+    fn within(&self, field: &'static str, value: &'a Value) -> Result<Self, Fault> {
         let expected = Cause::Shape("this is an object");
-        Ok(Self {
-            own: object.ok_or(Fault::in_field(field, expected))?,
-            ..*self
-        })
+        let own = value.as_object().ok_or(Fault::in_field(field, expected))?;
+        Ok(Self { own, ..*self })
     }
 
     fn required(&self, field: &'static str) -> Result<&'a Value, Fault> {

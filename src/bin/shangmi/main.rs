@@ -2,6 +2,7 @@
 //!
 //! It ends with 0 if all is well, 1 if something does not work, and 2 if it was called wrongly.
 
+mod acvp;
 mod arguments;
 mod hsm;
 
@@ -22,7 +23,10 @@ struct Command {
 enum Group {
     /// Keys in an HSM behind PKCS#11.
     #[command(subcommand)]
-    Hsm(hsm::Verb),
+    Hsm(Box<hsm::Verb>),
+    /// Test vectors of a laboratory, in NIST's ACVP form.
+    #[command(subcommand)]
+    Acvp(acvp::Verb),
 }
 
 /// How a verb ends.
@@ -51,6 +55,7 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let result = match command.group {
         Group::Hsm(verb) => verb.run(),
+        Group::Acvp(verb) => verb.run(),
     };
     let (text, code) = match result {
         Ok(End::Well(text)) => (text, 0),
