@@ -6,6 +6,7 @@ mod common;
 mod connections;
 mod handshake;
 mod heap;
+mod international;
 mod key_files;
 mod locked;
 mod token;
