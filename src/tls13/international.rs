@@ -11,6 +11,7 @@ use std::sync::Arc;
 use pki_types::PrivateKeyDer;
 use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::sign::SigningKey;
+use zeroize::Zeroizing;
 
 use super::provider::{sm2_signing_key, strict};
 
@@ -52,6 +53,7 @@ impl KeyProvider for Keys {
         &self,
         key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        let key = Zeroizing::new(key);
         if let Some(ecdsa) = sign::ecdsa_signing_key(&key)? {
             return Ok(ecdsa);
         }

@@ -7,6 +7,7 @@ use pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 use rustls::SignatureScheme;
 use rustls::crypto::{CryptoProvider, KeyProvider, WebPkiSupportedAlgorithms};
 use rustls::sign::SigningKey;
+use zeroize::Zeroize;
 
 use super::Error;
 use super::provider::{sm2_signing_key, strict};
@@ -119,10 +120,13 @@ struct LayeredKeys {
 impl KeyProvider for LayeredKeys {
     fn load_private_key(
         &self,
-        key: PrivateKeyDer<'static>,
+        mut key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
         match sm2_signing_key(&key) {
-            Ok(key) => Ok(key),
+            Ok(loaded) => {
+                key.zeroize();
+                Ok(loaded)
+            }
             Err(Error::Key(
                 pki::Error::UnsupportedAlgorithm { .. } | pki::Error::UnsupportedCurve { .. },
             )) => self.base.load_private_key(key),
