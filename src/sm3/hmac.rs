@@ -9,7 +9,7 @@ use digest::{FixedOutput, InvalidLength, Key, KeyInit, MacMarker, Output, Output
 use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
 use super::self_test::HMAC_SM3;
-use super::{BLOCK_LEN, DIGEST_LEN, IV, STACK, Sm3, write_words};
+use super::{BLOCK_LEN, DIGEST_LEN, IV, PADDING, STACK, Sm3, write_words};
 use crate::arch::wipe::leaving;
 use crate::gate::Service;
 use crate::secret::Secret;
@@ -109,6 +109,7 @@ impl HmacSm3 {
         // From here on `hash` is the outer one, and its message the inner digest.
         mem::swap(&mut hash.state, &mut self.outer);
         write_words(&self.outer, &mut hash.buffer.as_chunks_mut().0[0]);
+        hash.buffer[DIGEST_LEN] = PADDING;
         hash.length = (BLOCK_LEN + DIGEST_LEN) as u64;
         hash.finish(tag);
     }
