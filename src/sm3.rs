@@ -14,7 +14,7 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use crate::arch::sm3::Kernel;
 use crate::gate::Service;
 
-pub use hkdf::{HkdfSm3, OutputTooLong};
+pub use hkdf::{Error, HkdfSm3};
 pub use hmac::HmacSm3;
 
 #[doc(no_inline)]
@@ -47,6 +47,9 @@ const IV: [u32; 8] = [
 /// The SM3 hash (GB/T 32905-2016), used through [`digest::Digest`].
 ///
 /// The standard hashes messages of less than 2^61 bytes; this counts on modulo 2^61.
+///
+/// # Panics
+/// When a digest is to be given in the module's error state, which [`module`](crate::module) tells of.
 ///
 /// ```
 /// use shangmi::sm3::{Digest, Sm3};
@@ -89,7 +92,7 @@ impl Sm3 {
         }
     }
 
-    fn absorb(&mut self, mut data: &[u8]) {
+    pub(crate) fn absorb(&mut self, mut data: &[u8]) {
         let buffered = self.buffered();
         self.length = self.length.wrapping_add(data.len() as u64);
         if buffered > 0 {
@@ -111,8 +114,9 @@ impl Sm3 {
         self.kernel.compress(&mut self.state, blocks);
     }
 
-    /// Pads the message (5.2) and writes the digest. `self` is then to be reset or dropped.
-    fn finish(&mut self, digest: &mut [u8; DIGEST_LEN]) {
+    /// Pads the message (5.2) and writes the digest, for a service that has entered a gate of its own.
+    /// `self` is then to be reset or dropped.
+    pub(crate) fn finish(&mut self, digest: &mut [u8; DIGEST_LEN]) {
         self.pad();
         write_words(&self.state, digest);
     }
