@@ -82,15 +82,15 @@ impl HmacSm3 {
     }
 
     /// A clone, for a caller that wipes what this leaves behind.
-    pub(super) fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         Self {
             inner: self.inner.clone(),
             outer: self.outer,
         }
     }
 
-    /// [`HmacSm3::tag`] for a caller that wipes what this leaves behind.
-    pub(super) fn tag_of<'a>(
+    /// [`HmacSm3::tag`] for a caller that has passed a gate of its own and wipes what this leaves behind.
+    pub(crate) fn tag_of<'a>(
         mut self,
         parts: impl Iterator<Item = &'a [u8]>,
     ) -> Secret<DIGEST_LEN> {
