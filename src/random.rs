@@ -10,7 +10,7 @@ use rand_core::{TryCryptoRng, TryRng};
 
 pub use ctr_drbg::{CtrDrbg, CtrDrbgSm4};
 pub use drbg::{Drbg, DrbgError, MAX_REQUEST, RESEED_INTERVAL, ReseedLimits};
-pub use hash_drbg::{HashDrbg, HashDrbgSm3};
+pub use hash_drbg::{HashDrbg, HashDrbgGm, HashDrbgSm3};
 pub use hmac_drbg::{HmacDrbg, HmacDrbgSm3};
 
 /// The operating system's random generator.
