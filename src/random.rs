@@ -1,7 +1,11 @@
 //! Random bytes. Today the operating system's generator; every floor above takes any
 //! [`rand_core::TryCryptoRng`] or asks [`SystemRandom`].
 
+mod drbg;
+
 use rand_core::{TryCryptoRng, TryRng};
+
+pub use drbg::{Drbg, DrbgError, MAX_REQUEST, RESEED_INTERVAL};
 
 /// The operating system's random generator.
 #[derive(Clone, Copy, Debug, Default)]
