@@ -1,11 +1,17 @@
 //! Random bytes. Today the operating system's generator; every floor above takes any
 //! [`rand_core::TryCryptoRng`] or asks [`SystemRandom`].
 
+mod ctr_drbg;
 mod drbg;
+mod hash_drbg;
+mod hmac_drbg;
 
 use rand_core::{TryCryptoRng, TryRng};
 
-pub use drbg::{Drbg, DrbgError, MAX_REQUEST, RESEED_INTERVAL};
+pub use ctr_drbg::{CtrDrbg, CtrDrbgSm4};
+pub use drbg::{Drbg, DrbgError, MAX_REQUEST, RESEED_INTERVAL, ReseedLimits};
+pub use hash_drbg::{HashDrbg, HashDrbgSm3};
+pub use hmac_drbg::{HmacDrbg, HmacDrbgSm3};
 
 /// The operating system's random generator.
 #[derive(Clone, Copy, Debug, Default)]

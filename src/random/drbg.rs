@@ -2,6 +2,7 @@
 //! (clause 9), their limits (tables 2 and 3) and their errors.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Most bytes that one request may ask for: 2^19 bits (SP 800-90A Rev. 1, tables 2 and 3).
 pub const MAX_REQUEST: usize = 1 << 16;
@@ -9,7 +10,37 @@ pub const MAX_REQUEST: usize = 1 << 16;
 /// Most requests between two seedings (SP 800-90A Rev. 1, tables 2 and 3).
 pub const RESEED_INTERVAL: u64 = 1 << 48;
 
-/// A deterministic random bit generator (SP 800-90A Rev. 1, clause 9; GM/T 0105-2021).
+/// Largest size in bytes of an input. The standard allows up to 2^32; of this, three together can
+/// still be counted in the 32 bits of Block_Cipher_df.
+pub(super) const MAX_INPUT: u64 = 1 << 30;
+
+/// Stack that no operation of a generator exceeds, to be wiped after it.
+pub(super) const STACK: usize = 8 << 10;
+
+/// When GM/T 0105-2021 wants a generator to be reseeded: after so many requests, or so much time,
+/// whichever comes first. To be kept by the generator's owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReseedLimits {
+    /// Most requests between two seedings.
+    pub requests: u64,
+    /// Longest time between two seedings.
+    pub age: Duration,
+}
+
+impl ReseedLimits {
+    /// For modules of security level one.
+    pub const LEVEL_1: Self = Self {
+        requests: 1 << 20,
+        age: Duration::from_secs(600),
+    };
+    /// For modules of security level two.
+    pub const LEVEL_2: Self = Self {
+        requests: 1 << 10,
+        age: Duration::from_secs(60),
+    };
+}
+
+/// A deterministic random bit generator (SP 800-90A Rev. 1, clause 9).
 ///
 /// It computes its output from the entropy input that its owner gives it, and nothing else: where
 /// that comes from, and when to reseed before [`RESEED_INTERVAL`] is over, are the owner's task.
@@ -18,7 +49,7 @@ pub const RESEED_INTERVAL: u64 = 1 << 48;
 pub trait Drbg: Sized {
     /// Security strength in bytes: 32 for SHA-256 and SM3, the size of the key for a block cipher.
     const STRENGTH: usize;
-    /// Least size in bytes of the entropy input for instantiating and for reseeding.
+    /// Least size in bytes of the entropy input, for instantiating and for reseeding.
     const ENTROPY_LEN: usize;
     /// Least size in bytes of the nonce.
     const NONCE_LEN: usize;
@@ -102,21 +133,26 @@ impl fmt::Display for DrbgError {
 
 impl std::error::Error for DrbgError {}
 
-/// Checks what a generator is seeded with against its limits (9.1, 9.2).
-pub(super) fn check_seed<D: Drbg>(entropy: &[u8], others: [&[u8]; 2]) -> Result<(), DrbgError> {
+/// Checks what a generator is instantiated with against its limits (9.1).
+pub(super) fn check_instantiate<D: Drbg>(
+    entropy: &[u8],
+    nonce: &[u8],
+    personalization: &[u8],
+) -> Result<(), DrbgError> {
+    if nonce.len() < D::NONCE_LEN {
+        return Err(DrbgError::NonceTooShort);
+    }
+    check_input::<D>(nonce)?;
+    check_reseed::<D>(entropy, personalization)
+}
+
+/// Checks what a generator is reseeded with against its limits (9.2).
+pub(super) fn check_reseed<D: Drbg>(entropy: &[u8], additional: &[u8]) -> Result<(), DrbgError> {
     if entropy.len() < D::ENTROPY_LEN {
         return Err(DrbgError::EntropyTooShort);
     }
     check_input::<D>(entropy)?;
-    others.into_iter().try_for_each(check_input::<D>)
-}
-
-/// Checks a nonce against the limits of a generator (8.6.7).
-pub(super) fn check_nonce<D: Drbg>(nonce: &[u8]) -> Result<(), DrbgError> {
-    if nonce.len() < D::NONCE_LEN {
-        return Err(DrbgError::NonceTooShort);
-    }
-    Ok(())
+    check_input::<D>(additional)
 }
 
 /// Checks a request against the limits of a generator (9.3).
