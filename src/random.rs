@@ -38,3 +38,6 @@ pub use rng::DrbgRng;
 pub use system::{
     SystemRandom, fill_with_additional_input, fill_with_prediction_resistance, reseed,
 };
+
+#[cfg(test)]
+mod tests;

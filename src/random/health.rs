@@ -292,7 +292,8 @@ mod tests {
     fn draws_are_one_stream() {
         let mut samples = vec![0; 4096];
         getrandom::fill(&mut samples).unwrap();
-        samples[2000..2006].fill(samples[1999]);
+        let value = samples[1999];
+        samples[2000..2006].fill(value);
         let mut whole = Health::new(MinEntropy::FULL);
         assert_eq!(whole.check(&samples), Err(HealthTest::RepetitionCount));
         for size in [1, 7, 64, 513] {

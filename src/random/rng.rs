@@ -376,3 +376,28 @@ impl<D: Drbg> fmt::Debug for DrbgRng<D> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_given_is_wiped() {
+        let mut buffer = Buffer::empty();
+        getrandom::fill(buffer.bytes.as_mut_bytes()).unwrap();
+        buffer.left = BUFFER;
+        let generated = buffer.bytes.to_vec();
+        let (mut first, mut second) = ([0; 32], [0; 5]);
+        buffer.take(&mut first);
+        buffer.take(&mut second);
+        assert_eq!(first, generated[..32]);
+        assert_eq!(second, generated[32..37]);
+        assert_eq!(buffer.bytes[..37], [0; 37]);
+        assert_eq!(buffer.bytes[37..], generated[37..]);
+        assert_eq!(buffer.left, BUFFER - 37);
+        assert!(buffer.has(BUFFER - 37) && !buffer.has(BUFFER - 36));
+        buffer.drop_all();
+        assert!(!buffer.has(1));
+        assert_eq!(buffer.bytes[..], [0; BUFFER]);
+    }
+}
