@@ -100,6 +100,27 @@ pub(crate) fn heap_of<T>(make: impl FnOnce() -> T) -> (T, Vec<Vec<u8>>) {
     (result, copies)
 }
 
+/// Runs `make` on a thread of its own, and lets the thread end: a copy of each heap block that was
+/// allocated for it and not freed until then, and all that was freed at the end.
+pub(crate) fn heap_of_thread(make: impl FnOnce() + Send) -> (Vec<Vec<u8>>, Freed) {
+    let (made, is_made) = std::sync::mpsc::channel();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            made.send(heap_of(make).1).unwrap();
+            ends.recv().unwrap();
+            // Not turned off: last come the destructors of what is local to the thread.
+            RECORDING.set(true);
+        });
+        let blocks = is_made.recv().unwrap();
+        let (_, freed) = freed_during(|| {
+            end.send(()).unwrap();
+            thread.join().unwrap();
+        });
+        (blocks, freed)
+    })
+}
+
 /// The heap blocks of one call of [`heap_of`], null where freed.
 struct Owned {
     len: AtomicUsize,

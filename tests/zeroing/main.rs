@@ -7,6 +7,7 @@ mod connections;
 mod handshake;
 mod heap;
 mod key_files;
+mod random;
 mod token;
 mod types;
 

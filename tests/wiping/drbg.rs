@@ -1,0 +1,55 @@
+//! The random generators: what they gave is nowhere but where it was wanted.
+
+use dump::after;
+use rand_core::TryRng;
+use shangmi::random::{
+    CtrDrbgSm4, Drbg, DrbgRng, HashDrbgSm3, HmacDrbgSm3, SystemRandom,
+    fill_with_prediction_resistance,
+};
+
+use crate::secrets::Secrets;
+use crate::{Found, dump};
+
+/// From the buffer, which is filled at the 1st and the 129th draw, and into large ones.
+const LENGTHS: [usize; 4] = [32, 1000, 5000, 70_000];
+
+#[test]
+fn thread_s_generator() {
+    let mut found = Found::default();
+    for len in LENGTHS {
+        for _ in 0..140 * 32 / len + 2 {
+            check(&mut found, "SystemRandom", len, |out| {
+                SystemRandom.try_fill_bytes(out).unwrap();
+            });
+        }
+        check(&mut found, "prediction resistance", len, |out| {
+            fill_with_prediction_resistance(out).unwrap();
+        });
+    }
+    found.assert_nothing();
+}
+
+#[test]
+fn generators() {
+    let mut found = Found::default();
+    generator::<CtrDrbgSm4>(&mut found, "CTR_DRBG");
+    generator::<HashDrbgSm3>(&mut found, "Hash_DRBG");
+    generator::<HmacDrbgSm3>(&mut found, "HMAC_DRBG");
+    found.assert_nothing();
+}
+
+fn generator<D: Drbg + 'static>(found: &mut Found, name: &str) {
+    let mut rng = DrbgRng::<D>::new(b"").unwrap();
+    for len in LENGTHS {
+        for _ in 0..140 * 32 / len + 2 {
+            check(found, name, len, |out| rng.try_fill_bytes(out).unwrap());
+        }
+    }
+}
+
+/// As [`Found::check`], of what `draw` gives.
+fn check(found: &mut Found, name: &str, len: usize, mut draw: impl FnMut(&mut [u8])) {
+    let mut out = vec![0; len];
+    let dump = after(|| draw(&mut out));
+    found.judge(0, name, &Secrets::bytes("output", &out), &dump);
+}
