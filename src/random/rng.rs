@@ -245,12 +245,10 @@ impl<D: Drbg + 'static> DrbgRng<D> {
         let changes = self.sources.changes();
         let entropy = self.sources.draw(D::STRENGTH.max(D::ENTROPY_LEN))?;
         // 8.6.7: half of the strength at random, and for good measure what no two generators share.
-        let mut nonce = self.sources.draw(D::STRENGTH / 2)?.to_vec();
-        nonce.extend(unique());
-        let drbg = D::instantiate(&entropy, &nonce, &self.personalization);
-        nonce.zeroize();
+        let random = self.sources.draw(D::STRENGTH / 2)?;
+        let nonce = SecretBytes::new([random.as_bytes(), &unique()].concat());
         Ok(Seeded {
-            drbg: drbg?,
+            drbg: D::instantiate(&entropy, &nonce, &self.personalization)?,
             buffer: Buffer::empty(),
             draws: 0,
             since: Moment::now(),
@@ -277,17 +275,18 @@ impl<D: Drbg + 'static> DrbgRng<D> {
 }
 
 /// What no other generator has: the process, the number of the generator in it, and the time.
-fn unique() -> impl Iterator<Item = u8> {
+fn unique() -> [u8; 28] {
     static GENERATORS: AtomicU64 = AtomicU64::new(0);
     let number = GENERATORS.fetch_add(1, Ordering::Relaxed);
     // A clock before 1970 makes it no less unique.
     let time = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default();
-    let process = process::id().to_be_bytes();
-    let number = number.to_be_bytes();
-    let time = time.as_nanos().to_be_bytes();
-    process.into_iter().chain(number).chain(time)
+    let mut unique = [0; 28];
+    unique[..4].copy_from_slice(&process::id().to_be_bytes());
+    unique[4..12].copy_from_slice(&number.to_be_bytes());
+    unique[12..].copy_from_slice(&time.as_nanos().to_be_bytes());
+    unique
 }
 
 impl<D: Drbg> Seeded<D> {

@@ -10,18 +10,19 @@ use shangmi::random::{
 use crate::secrets::Secrets;
 use crate::{Found, dump};
 
-/// From the buffer, which is filled at the 1st and the 129th draw, and into large ones.
+/// From the buffer, and into large ones.
 const LENGTHS: [usize; 4] = [32, 1000, 5000, 70_000];
+
+/// What the buffer holds.
+const BUFFER: usize = 4096;
 
 #[test]
 fn thread_s_generator() {
     let mut found = Found::default();
+    check_draws(&mut found, "SystemRandom", |out| {
+        SystemRandom.try_fill_bytes(out).unwrap();
+    });
     for len in LENGTHS {
-        for _ in 0..140 * 32 / len + 2 {
-            check(&mut found, "SystemRandom", len, |out| {
-                SystemRandom.try_fill_bytes(out).unwrap();
-            });
-        }
         check(&mut found, "prediction resistance", len, |out| {
             fill_with_prediction_resistance(out).unwrap();
         });
@@ -40,10 +41,19 @@ fn generators() {
 
 fn generator<D: Drbg + 'static>(found: &mut Found, name: &str) {
     let mut rng = DrbgRng::<D>::new(b"").unwrap();
+    check_draws(found, name, |out| rng.try_fill_bytes(out).unwrap());
+}
+
+/// The first draw, one from the buffer, the one that fills it again, and the one after it.
+fn check_draws(found: &mut Found, name: &str, mut draw: impl FnMut(&mut [u8])) {
     for len in LENGTHS {
-        for _ in 0..140 * 32 / len + 2 {
-            check(found, name, len, |out| rng.try_fill_bytes(out).unwrap());
+        check(found, name, len, &mut draw);
+        check(found, name, len, &mut draw);
+        for _ in 2..BUFFER / len {
+            draw(&mut vec![0; len]);
         }
+        check(found, name, len, &mut draw);
+        check(found, name, len, &mut draw);
     }
 }
 

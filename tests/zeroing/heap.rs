@@ -121,17 +121,20 @@ pub(crate) fn heap_of_thread(make: impl FnOnce() + Send) -> (Vec<Vec<u8>>, Freed
     })
 }
 
+/// Most blocks that one call of [`heap_of`] allocates.
+const OWNED_BLOCKS: usize = 4096;
+
 /// The heap blocks of one call of [`heap_of`], null where freed.
 struct Owned {
     len: AtomicUsize,
-    blocks: [AtomicPtr<u8>; 64],
-    sizes: [AtomicUsize; 64],
+    blocks: [AtomicPtr<u8>; OWNED_BLOCKS],
+    sizes: [AtomicUsize; OWNED_BLOCKS],
 }
 
 static OWNED: Owned = Owned {
     len: AtomicUsize::new(0),
-    blocks: [const { AtomicPtr::new(std::ptr::null_mut()) }; 64],
-    sizes: [const { AtomicUsize::new(0) }; 64],
+    blocks: [const { AtomicPtr::new(std::ptr::null_mut()) }; OWNED_BLOCKS],
+    sizes: [const { AtomicUsize::new(0) }; OWNED_BLOCKS],
 };
 
 impl Owned {
