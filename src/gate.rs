@@ -321,6 +321,12 @@ impl Drop for Tests {
     }
 }
 
+/// Whether this thread runs a self test just now, for whose end all others wait.
+#[inline]
+pub(crate) fn is_testing_here() -> bool {
+    TESTS_HERE.get()
+}
+
 fn pass(algorithm: Algorithm) {
     let add = |passed| (passed & FAILED == 0).then_some(passed | algorithm.bit());
     // In the error state nothing passes any more.
