@@ -1,5 +1,6 @@
 //! International algorithms from RustCrypto, beside the SM ones: a provider without any C.
 
+mod gate;
 mod hkdf;
 mod kx;
 mod sign;
@@ -12,7 +13,8 @@ use pki_types::PrivateKeyDer;
 use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::sign::SigningKey;
 
-use super::provider::{sm2_signing_key, strict};
+use super::provider::{self, sm2_signing_key};
+use crate::module::{Error, is_strict_gm};
 
 /// The strict set first, then TLS_AES_256_GCM_SHA384 and TLS_AES_128_GCM_SHA256, x25519 and
 /// secp256r1, and certificates and handshakes signed with ECDSA (P-256, P-384) or RSA (2048 to 8192
@@ -25,9 +27,23 @@ use super::provider::{sm2_signing_key, strict};
 /// As rustls prefers what the client prefers, so do servers with this provider. On choosing the
 /// certificate see [`CertificateByHello`](super::CertificateByHello) and
 /// [`Choice`](super::Choice), on a client's position [`negotiated`](super::negotiated).
+///
+/// In strict GM mode ([`module::set_strict_gm`](crate::module::set_strict_gm)) this is
+/// [`strict`](super::strict). In the module's error state it refuses as that does.
 pub fn mixed() -> CryptoProvider {
-    let strict = strict();
-    CryptoProvider {
+    try_mixed().unwrap_or_else(|_| provider::refusing())
+}
+
+/// As [`mixed`], after all self tests have passed.
+///
+/// # Errors
+/// [`Error::SelfTestFailed`].
+pub fn try_mixed() -> Result<CryptoProvider, Error> {
+    let strict = provider::try_strict()?;
+    if is_strict_gm() {
+        return Ok(strict);
+    }
+    Ok(CryptoProvider {
         cipher_suites: [
             strict.cipher_suites,
             vec![
@@ -40,7 +56,7 @@ pub fn mixed() -> CryptoProvider {
         signature_verification_algorithms: verify::ALGORITHMS,
         secure_random: strict.secure_random,
         key_provider: &Keys,
-    }
+    })
 }
 
 /// SM2 and ECDSA private keys.

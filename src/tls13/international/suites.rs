@@ -10,7 +10,8 @@ use sha2::{Sha256, Sha384};
 use super::super::aead::RecordAead;
 use super::super::hash::TranscriptHash;
 use super::super::hkdf::KeySchedule;
-use super::hkdf::HkdfOver;
+use super::gate::Gated;
+use super::hkdf::Schedule;
 
 pub(super) static TLS13_AES_256_GCM_SHA384: SupportedCipherSuite =
     SupportedCipherSuite::Tls13(&Tls13CipherSuite {
@@ -36,11 +37,11 @@ pub(super) static TLS13_AES_128_GCM_SHA256: SupportedCipherSuite =
         quic: None,
     });
 
-static SHA256: TranscriptHash<Sha256> = TranscriptHash::new(HashAlgorithm::SHA256);
-static SHA384: TranscriptHash<Sha384> = TranscriptHash::new(HashAlgorithm::SHA384);
-static SHA256_SCHEDULE: KeySchedule<HkdfOver<Hmac<Sha256>>> = KeySchedule::new();
-static SHA384_SCHEDULE: KeySchedule<HkdfOver<Hmac<Sha384>>> = KeySchedule::new();
-static AES_128_GCM: RecordAead<Aes128Gcm> =
+static SHA256: TranscriptHash<Gated<Sha256>> = TranscriptHash::new(HashAlgorithm::SHA256);
+static SHA384: TranscriptHash<Gated<Sha384>> = TranscriptHash::new(HashAlgorithm::SHA384);
+static SHA256_SCHEDULE: KeySchedule<Schedule<Hmac<Sha256>>> = KeySchedule::new();
+static SHA384_SCHEDULE: KeySchedule<Schedule<Hmac<Sha384>>> = KeySchedule::new();
+static AES_128_GCM: RecordAead<Gated<Aes128Gcm>> =
     RecordAead::new(|key, iv| Ok(ConnectionTrafficSecrets::Aes128Gcm { key, iv }));
-static AES_256_GCM: RecordAead<Aes256Gcm> =
+static AES_256_GCM: RecordAead<Gated<Aes256Gcm>> =
     RecordAead::new(|key, iv| Ok(ConnectionTrafficSecrets::Aes256Gcm { key, iv }));
