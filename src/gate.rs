@@ -373,6 +373,12 @@ pub fn state() -> State {
     }
 }
 
+/// Whether this algorithm's test has passed.
+#[cfg(test)]
+pub(crate) fn has_passed(algorithm: Algorithm) -> bool {
+    PASSED.load(Ordering::Acquire) & algorithm.bit() != 0
+}
+
 /// Nothing, unless the module is in the error state.
 ///
 /// # Errors

@@ -68,6 +68,12 @@ pub fn self_test() -> Report {
     }
 }
 
+/// What the self tests test.
+#[cfg(test)]
+pub(crate) fn tested() -> impl Iterator<Item = gate::Algorithm> {
+    CATALOGUE.iter().map(|test| test.algorithm())
+}
+
 /// What the last test of the program's integrity found.
 ///
 /// A seal covers each byte of one file as it lies on the disk when the test runs: the program, or on

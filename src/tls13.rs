@@ -72,3 +72,8 @@ pub use verifier::{
     server_verifier,
 };
 pub use verify::{SM2_ALGORITHMS, SM2SIG_SM3};
+
+#[cfg(all(test, feature = "international"))]
+pub(crate) use international::all as sm_and_international;
+#[cfg(test)]
+pub(crate) use provider::sm;

@@ -6,9 +6,10 @@ mod hkdf;
 #[cfg(feature = "international")]
 mod tls;
 
+use rsa::pkcs1::DecodeRsaPublicKey;
 use rsa::signature::Verifier;
 use rsa::signature::hazmat::PrehashVerifier;
-use rsa::{BoxedUint, RsaPublicKey, pkcs1v15, pss};
+use rsa::{RsaPublicKey, pkcs1v15, pss};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use signature::Signer;
 
@@ -121,45 +122,47 @@ fn ecdsa_p384(answers: &mut Answers) -> Answer {
     answers.that("another message", !verifies(b"simple"))
 }
 
-/// Project Wycheproof, rsa_pss_2048_sha256_mgf1_32 and rsa_signature_2048_sha256, test 3 each.
 fn rsa_verification(answers: &mut Answers) -> Answer {
-    const MESSAGE: &[u8] = b"Test";
-    const MODULUS: [u8; 256] = hex(
-        "a2b451a07d0aa5f96e455671513550514a8a5b462ebef717094fa1fee82224e637f9746d3f7cafd31878d80325b6\
-         ef5a1700f65903b469429e89d6eac8845097b5ab393189db92512ed8a7711a1253facd20f79c15e8247f3d3e42e4\
-         6e48c98e254a2fe9765313a03eff8f17e1a029397a1fa26a8dce26f490ed81299615d9814c22da610428e09c7d96\
-         58594266f5c021d0fceca08d945a12be82de4d1ece6b4c03145b5d3495d4ed5411eb878daf05fd7afc3e09ada0f1\
-         126422f590975a1969816f48698bcbba1b4d9cae79d460d8f9f85e7975005d9bc22c4e5ac0f7c1a45d12569a6280\
-         7d3b9a02e5a530e773066f453d1f5b4c2e9cf7820283f742b9d5",
-    );
-    const PSS: [u8; 256] = hex(
-        "401eb03cdb47ca88033e3030f6bdecbac8f5c8fc1dd6a13d23d379ed9a2b309891d13d74fea9d21d159b9e6d8f37\
-         efa2489962e24555f56dd434ff1d31ce4f9f5abd3f22cbea8b691d6a11e44efb83e2bca155e6a164325e0fde2a88\
-         65afd5c9f51161a9d615f62af7ec2e31b3e5ab649c164490d31d88cfae35b84aea7925690f929a144b6d2f48e8fb\
-         894a52deecd1b9a6496990c4ecf1588699a42cacd10c53af350514e4291ea9a058e77f101e32c1c0cefa61d945f7\
-         bc931f8bd19e7ba3169358a60e5a8b0123bc3199b9fdcafe8e519c41ba675491a27b85e44ef2d77277c10fe10729\
-         3c8290186913bc9a99b640d8da041b64f31eab1d35920985f4a5",
-    );
-    const PKCS1: [u8; 256] = hex(
-        "264491e844c119f14e425c03282139a558dcdaeb82a4628173cd407fd319f9076eaebc0dd87a1c22e4d178390968\
-         86d58a9d5b7f7aeb63efec56c45ac7bead4203b6886e1faa90e028ec0ae094d46bf3f97efdd19045cfbc25a1abda\
-         2432639f9876405c0d68f8edbf047c12a454f7681d5d5a2b54bd3723d193dbad4338baad753264006e2d08931c4b\
-         8bb79aa1c9cad10eb6605f87c5831f6e2b08e002f9c6f21141f5841d92727dd3e1d99c36bc560da3c9067df99fca\
-         f818941f72588be33032bad22caf6704223bb114d575b6d02d9d222b580005d930e8f40cce9f672eebb634a20177\
-         d84351627964b83f2053d736a84ab1a005f63bd5ba943de6205c",
-    );
-    let modulus = BoxedUint::from_be_slice_vartime(&MODULUS);
-    let key = RsaPublicKey::new(modulus, 65537_u64.into()).map_err(|_| "key")?;
+    let key = RsaPublicKey::from_pkcs1_der(&RSA_KEY).map_err(|_| "key")?;
 
     let verifier = pss::VerifyingKey::<Sha256>::new(key.clone());
-    let signature = pss::Signature::try_from(&PSS[..]).map_err(|_| "PSS")?;
+    let signature = pss::Signature::try_from(&RSA_PSS_SIGNATURE[..]).map_err(|_| "PSS")?;
     let verifies = |message: &[u8]| verifier.verify(message, &signature).is_ok();
-    answers.that("PSS", verifies(MESSAGE))?;
+    answers.that("PSS", verifies(RSA_MESSAGE))?;
     answers.that("PSS, another message", !verifies(b"test"))?;
 
     let verifier = pkcs1v15::VerifyingKey::<Sha256>::new(key);
-    let signature = pkcs1v15::Signature::try_from(&PKCS1[..]).map_err(|_| "PKCS #1")?;
+    let signature =
+        pkcs1v15::Signature::try_from(&RSA_PKCS1_SIGNATURE[..]).map_err(|_| "PKCS #1")?;
     let verifies = |message: &[u8]| verifier.verify(message, &signature).is_ok();
-    answers.that("PKCS #1", verifies(MESSAGE))?;
+    answers.that("PKCS #1", verifies(RSA_MESSAGE))?;
     answers.that("PKCS #1, another message", !verifies(b"test"))
 }
+
+/// Project Wycheproof, rsa_pss_2048_sha256_mgf1_32 and rsa_signature_2048_sha256: their key, an
+/// RSAPublicKey in DER, and test 3 of each.
+pub(crate) const RSA_KEY: [u8; 270] = hex(
+    "3082010a0282010100a2b451a07d0aa5f96e455671513550514a8a5b462ebef717094fa1fee82224e637f9746d3f\
+     7cafd31878d80325b6ef5a1700f65903b469429e89d6eac8845097b5ab393189db92512ed8a7711a1253facd20f7\
+     9c15e8247f3d3e42e46e48c98e254a2fe9765313a03eff8f17e1a029397a1fa26a8dce26f490ed81299615d9814c\
+     22da610428e09c7d9658594266f5c021d0fceca08d945a12be82de4d1ece6b4c03145b5d3495d4ed5411eb878daf\
+     05fd7afc3e09ada0f1126422f590975a1969816f48698bcbba1b4d9cae79d460d8f9f85e7975005d9bc22c4e5ac0\
+     f7c1a45d12569a62807d3b9a02e5a530e773066f453d1f5b4c2e9cf7820283f742b9d50203010001",
+);
+pub(crate) const RSA_MESSAGE: &[u8] = b"Test";
+pub(crate) const RSA_PSS_SIGNATURE: [u8; 256] = hex(
+    "401eb03cdb47ca88033e3030f6bdecbac8f5c8fc1dd6a13d23d379ed9a2b309891d13d74fea9d21d159b9e6d8f37\
+     efa2489962e24555f56dd434ff1d31ce4f9f5abd3f22cbea8b691d6a11e44efb83e2bca155e6a164325e0fde2a88\
+     65afd5c9f51161a9d615f62af7ec2e31b3e5ab649c164490d31d88cfae35b84aea7925690f929a144b6d2f48e8fb\
+     894a52deecd1b9a6496990c4ecf1588699a42cacd10c53af350514e4291ea9a058e77f101e32c1c0cefa61d945f7\
+     bc931f8bd19e7ba3169358a60e5a8b0123bc3199b9fdcafe8e519c41ba675491a27b85e44ef2d77277c10fe10729\
+     3c8290186913bc9a99b640d8da041b64f31eab1d35920985f4a5",
+);
+pub(crate) const RSA_PKCS1_SIGNATURE: [u8; 256] = hex(
+    "264491e844c119f14e425c03282139a558dcdaeb82a4628173cd407fd319f9076eaebc0dd87a1c22e4d178390968\
+     86d58a9d5b7f7aeb63efec56c45ac7bead4203b6886e1faa90e028ec0ae094d46bf3f97efdd19045cfbc25a1abda\
+     2432639f9876405c0d68f8edbf047c12a454f7681d5d5a2b54bd3723d193dbad4338baad753264006e2d08931c4b\
+     8bb79aa1c9cad10eb6605f87c5831f6e2b08e002f9c6f21141f5841d92727dd3e1d99c36bc560da3c9067df99fca\
+     f818941f72588be33032bad22caf6704223bb114d575b6d02d9d222b580005d930e8f40cce9f672eebb634a20177\
+     d84351627964b83f2053d736a84ab1a005f63bd5ba943de6205c",
+);

@@ -40,10 +40,16 @@ pub fn mixed() -> CryptoProvider {
 /// [`Error::SelfTestFailed`].
 pub fn try_mixed() -> Result<CryptoProvider, Error> {
     let strict = provider::try_strict()?;
-    if is_strict_gm() {
-        return Ok(strict);
-    }
-    Ok(CryptoProvider {
+    Ok(match is_strict_gm() {
+        true => strict,
+        false => all(),
+    })
+}
+
+/// The set itself.
+pub(crate) fn all() -> CryptoProvider {
+    let strict = provider::sm();
+    CryptoProvider {
         cipher_suites: [
             strict.cipher_suites,
             vec![
@@ -56,7 +62,7 @@ pub fn try_mixed() -> Result<CryptoProvider, Error> {
         signature_verification_algorithms: verify::ALGORITHMS,
         secure_random: strict.secure_random,
         key_provider: &Keys,
-    })
+    }
 }
 
 /// SM2 and ECDSA private keys.

@@ -34,13 +34,18 @@ pub fn strict() -> CryptoProvider {
 /// [`module::Error::SelfTestFailed`].
 pub fn try_strict() -> Result<CryptoProvider, module::Error> {
     module::power_on()?;
-    Ok(CryptoProvider {
+    Ok(sm())
+}
+
+/// The set itself.
+pub(crate) fn sm() -> CryptoProvider {
+    CryptoProvider {
         cipher_suites: vec![SM4_GCM_SM3_SUITE, SM4_CCM_SM3_SUITE],
         kx_groups: vec![CURVE_SM2_GROUP],
         signature_verification_algorithms: SM2_ALGORITHMS,
         secure_random: &Random,
         key_provider: &Sm2Keys,
-    })
+    }
 }
 
 /// What stands for any provider in the error state. Its random bytes and keys come from the module,
