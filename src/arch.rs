@@ -15,6 +15,7 @@ use std::fmt;
 
 pub(crate) mod cpu;
 pub(crate) mod ct;
+pub(crate) mod memory;
 pub(crate) mod sm2;
 pub(crate) mod sm3;
 pub(crate) mod sm4;

@@ -11,13 +11,13 @@ use super::sign::SigningSecrets;
 use super::{Error, STACK};
 use crate::arch::ct::declassify;
 use crate::arch::wipe::leaving;
-use crate::secret::Secret;
+use crate::secret::{Locked, Secret};
 
 /// An SM2 private key, an integer d in 1..=n-2, with its public key. It is wiped when dropped.
 pub struct SecretKey {
-    // Boxed, so that moving the key leaves no copy behind.
-    scalar: Box<Zeroizing<Scalar>>,
-    signing: OnceLock<Box<SigningSecrets>>,
+    // Apart, so that moving the key leaves no copy behind.
+    scalar: Locked<Zeroizing<Scalar>>,
+    signing: OnceLock<Locked<SigningSecrets>>,
     public: PublicKey,
 }
 
@@ -53,7 +53,7 @@ impl SecretKey {
     /// [`Error::InvalidSecretKey`] if d is not in 1..=n-2 (GB/T 32918.1, 6.1).
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, Error> {
         leaving::<STACK, _>(|| {
-            let scalar = Scalar::nonzero(bytes).map(|d| Box::new(Zeroizing::new(d)));
+            let scalar = Scalar::nonzero(bytes).map(|d| Locked::new(Zeroizing::new(d)));
             let scalar = scalar.ok_or(Error::InvalidSecretKey)?;
             // d = n - 1 has no (1 + d)^-1: it can never sign.
             if Zeroizing::new(Scalar::ONE + **scalar).is_zero() {
@@ -88,7 +88,7 @@ impl SecretKey {
     /// What signatures need of d, computed once.
     pub(super) fn signing(&self) -> &SigningSecrets {
         self.signing
-            .get_or_init(|| Box::new(SigningSecrets::new(self)))
+            .get_or_init(|| Locked::new(SigningSecrets::new(self)))
     }
 }
 

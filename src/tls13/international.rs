@@ -12,6 +12,7 @@ use std::sync::Arc;
 use pki_types::PrivateKeyDer;
 use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::sign::SigningKey;
+use zeroize::Zeroizing;
 
 use super::provider::{self, sm2_signing_key};
 use crate::module::{Error, is_strict_gm};
@@ -74,6 +75,7 @@ impl KeyProvider for Keys {
         &self,
         key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        let key = Zeroizing::new(key);
         if let Some(ecdsa) = sign::ecdsa_signing_key(&key)? {
             return Ok(ecdsa);
         }

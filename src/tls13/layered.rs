@@ -9,6 +9,7 @@ use rustls::crypto::{
     CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms,
 };
 use rustls::sign::SigningKey;
+use zeroize::Zeroize;
 
 use super::Error;
 use super::provider::{refusing, sm2_signing_key, try_strict};
@@ -161,10 +162,13 @@ struct LayeredKeys {
 impl KeyProvider for LayeredKeys {
     fn load_private_key(
         &self,
-        key: PrivateKeyDer<'static>,
+        mut key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
         match sm2_signing_key(&key) {
-            Ok(key) => Ok(key),
+            Ok(loaded) => {
+                key.zeroize();
+                Ok(loaded)
+            }
             Err(Error::Key(
                 pki::Error::UnsupportedAlgorithm { .. } | pki::Error::UnsupportedCurve { .. },
             )) => self.base.load_private_key(key),

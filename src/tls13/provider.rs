@@ -7,6 +7,7 @@ use pki_types::PrivateKeyDer;
 use rand_core::TryRng;
 use rustls::crypto::{CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom};
 use rustls::sign::SigningKey;
+use zeroize::Zeroizing;
 
 use super::Error;
 use super::kx::CURVE_SM2_GROUP;
@@ -82,7 +83,7 @@ impl KeyProvider for Sm2Keys {
         &self,
         key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
-        Ok(sm2_signing_key(&key)?)
+        Ok(sm2_signing_key(&Zeroizing::new(key))?)
     }
 }
 

@@ -6,7 +6,9 @@ mod common;
 mod connections;
 mod handshake;
 mod heap;
+mod international;
 mod key_files;
+mod locked;
 mod token;
 mod types;
 
