@@ -53,6 +53,17 @@ pub enum Error {
     NotApproved(Service),
 }
 
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PowerOn => "power-on",
+            Self::SelfTest => "self-test",
+            Self::Operational => "operational",
+            Self::Error => "error",
+        })
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -85,13 +96,18 @@ pub(crate) type Answer = Result<(), &'static str>;
 
 /// What one self test found.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) name: &'static str,
-    pub(crate) kernel: &'static str,
-    pub(crate) duration: Duration,
+#[non_exhaustive]
+pub struct Outcome {
+    /// What was tested, such as `SM4-GCM`.
+    pub name: &'static str,
+    /// The code that it ran on, as docs/kernels.md names it.
+    pub kernel: &'static str,
+    /// How long it took.
+    pub duration: Duration,
     /// How many answers were compared.
-    pub(crate) checks: usize,
-    pub(crate) result: Result<(), Error>,
+    pub checks: usize,
+    /// The first of them that was wrong.
+    pub result: Result<(), Error>,
 }
 
 /// Declares the algorithms: a bit of [`PASSED`] and a name each.
@@ -115,6 +131,10 @@ macro_rules! algorithms {
             const fn bit(self) -> u64 {
                 1 << self as u8
             }
+
+            /// All of them.
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$algorithm,)+];
         }
     };
 }
@@ -169,6 +189,8 @@ static STRICT: AtomicBool = AtomicBool::new(false);
 thread_local! {
     /// Whether this thread is inside a test or a service, which may use what it is made of.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread runs the tests.
+    static TESTS_HERE: Cell<bool> = const { Cell::new(false) };
     /// The services used since somebody began to observe.
     static USED: Cell<Services> = const { Cell::new(Services::NONE) };
 }
@@ -196,14 +218,35 @@ impl SelfTest {
     /// [`Error::SelfTestFailed`] in the error state, [`Error::NotApproved`] in strict GM mode.
     #[inline]
     pub(crate) fn enter(&'static self, service: Service) -> Result<(), Error> {
-        if PASSED.load(Ordering::Acquire) & self.algorithm.bit() == 0 {
-            self.first_use()?;
-        }
+        self.ready()?;
         if !service.is_gm() && is_strict_gm() && !INSIDE.get() {
             return Err(Error::NotApproved(service));
         }
         USED.set(USED.get().with(service));
         Ok(())
+    }
+
+    /// Runs the test if it has not passed in this process yet.
+    ///
+    /// # Errors
+    /// [`Error::SelfTestFailed`] in the error state.
+    #[inline]
+    pub(crate) fn ready(&'static self) -> Result<(), Error> {
+        if self.has_passed() {
+            return Ok(());
+        }
+        self.first_use()
+    }
+
+    #[inline]
+    pub(crate) fn has_passed(&self) -> bool {
+        PASSED.load(Ordering::Acquire) & self.algorithm.bit() != 0
+    }
+
+    /// What it tests.
+    #[cfg(test)]
+    pub(crate) const fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// As [`enter`](Self::enter), for traits that cannot give an error.
@@ -226,7 +269,7 @@ impl SelfTest {
         let tests = Tests::begin();
         for test in self.first.iter().copied().chain([self]) {
             operational()?;
-            if PASSED.load(Ordering::Acquire) & test.algorithm.bit() == 0 {
+            if !test.has_passed() {
                 tests.run(test).result?;
             }
         }
@@ -265,7 +308,6 @@ fn refuse(error: &Error) -> ! {
 
 /// Runs `tests` again, all services waiting meanwhile, and tells what each found; none runs after
 /// one that failed.
-#[allow(dead_code)] // until module::self_test calls it
 pub(crate) fn run_all(tests: &[&'static SelfTest]) -> Vec<Outcome> {
     let running = Tests::begin();
     // From here on every service comes to `first_use`, and waits.
@@ -287,6 +329,7 @@ impl Tests {
     fn begin() -> Self {
         let guard = TESTING.lock().unwrap_or_else(PoisonError::into_inner);
         IS_TESTING.store(true, Ordering::Relaxed);
+        TESTS_HERE.set(true);
         Self(guard)
     }
 
@@ -317,6 +360,7 @@ impl Drop for Tests {
         if std::thread::panicking() {
             fail("self tests", "panicked");
         }
+        TESTS_HERE.set(false);
         IS_TESTING.store(false, Ordering::Relaxed);
     }
 }
@@ -354,6 +398,12 @@ pub fn state() -> State {
     } else {
         State::Operational
     }
+}
+
+/// Whether this algorithm's test has passed.
+#[cfg(test)]
+pub(crate) fn has_passed(algorithm: Algorithm) -> bool {
+    PASSED.load(Ordering::Acquire) & algorithm.bit() != 0
 }
 
 /// Nothing, unless the module is in the error state.
@@ -421,11 +471,21 @@ impl Answers {
 /// Failures on order, in the library's own unit tests and nowhere else: no other build has this code.
 #[cfg(test)]
 pub(crate) mod injection {
+    use std::sync::{Mutex, PoisonError};
+
     /// The check that is to fail, such as `SM4-GCM/tag`; `list` prints the names of all instead.
     pub(crate) const VARIABLE: &str = "SHANGMI_TEST_INJECT";
 
+    /// As the variable, from now on.
+    static LATER: Mutex<Option<String>> = Mutex::new(None);
+
+    pub(crate) fn order(check: &str) {
+        *LATER.lock().unwrap_or_else(PoisonError::into_inner) = Some(check.to_owned());
+    }
+
     pub(crate) fn fails(test: &str, check: &str) -> bool {
-        let Ok(ordered) = std::env::var(VARIABLE) else {
+        let later = LATER.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(ordered) = later.or_else(|| std::env::var(VARIABLE).ok()) else {
             return false;
         };
         let name = format!("{test}/{check}");

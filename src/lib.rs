@@ -50,6 +50,8 @@
 )]
 
 mod arch;
+#[cfg(test)]
+mod error_state;
 mod gate;
 #[cfg(feature = "pkcs11")]
 pub mod hsm;

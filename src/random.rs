@@ -22,7 +22,7 @@ mod hash_drbg;
 mod health;
 mod hmac_drbg;
 mod rng;
-mod self_test;
+pub(crate) mod self_test;
 mod system;
 
 pub use ctr_drbg::{CtrDrbg, CtrDrbgSm4};

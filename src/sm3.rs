@@ -2,6 +2,7 @@
 
 mod hkdf;
 mod hmac;
+pub(crate) mod integrity;
 pub(crate) mod self_test;
 
 use std::{fmt, slice};

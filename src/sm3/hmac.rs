@@ -133,6 +133,11 @@ impl HmacSm3 {
         tag
     }
 
+    /// Absorbs a part of the message, for a caller that wipes what this leaves behind.
+    pub(super) fn absorb(&mut self, part: &[u8]) {
+        self.inner.absorb(part);
+    }
+
     /// Writes the tag. `self` is then to be dropped.
     fn finish(&mut self, tag: &mut [u8; DIGEST_LEN]) {
         let hash = &mut self.inner;

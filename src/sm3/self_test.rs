@@ -3,12 +3,13 @@
 
 use digest::Update;
 
+use super::integrity::INTEGRITY;
 use super::{DIGEST_LEN, HkdfSm3, HmacSm3, Sm3};
 use crate::arch::sm3::Kernel;
 use crate::gate::{Algorithm, Answer, Answers, SelfTest};
 
 /// What must have passed before the module's first service, in this order.
-pub(crate) static PRE_OPERATIONAL: [&SelfTest; 2] = [&SM3, &HMAC_SM3];
+pub(crate) static PRE_OPERATIONAL: [&SelfTest; 3] = [&SM3, &HMAC_SM3, &INTEGRITY];
 
 pub(crate) static SM3: SelfTest = SelfTest::new(Algorithm::Sm3, &PRE_OPERATIONAL, kernel, sm3);
 pub(crate) static HMAC_SM3: SelfTest =

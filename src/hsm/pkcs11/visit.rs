@@ -166,6 +166,7 @@ impl<'a> Visit<'a> {
         public: &PublicKey,
         digest: &[u8],
     ) -> Result<Signed, Error> {
+        scheme.enter()?;
         let (mechanism, parameters) = (scheme.mechanism_number(), scheme.parameters());
         let (raw, input) = (self.inside.raw(), scheme.input(digest));
         let begin = Instant::now();

@@ -10,8 +10,10 @@ use sha2::{Sha256, Sha384};
 use super::super::aead::{RecordAead, RecordCipher};
 use super::super::hash::{Transcript, TranscriptHash};
 use super::super::hkdf::KeySchedule;
-use super::hkdf::HkdfOver;
-use crate::gate;
+use crate::gate::{self, Service};
+use crate::module::international::{
+    AES_GCM, HkdfOver, SHA256 as SHA256_TEST, SHA384 as SHA384_TEST,
+};
 
 pub(super) static TLS13_AES_256_GCM_SHA384: SupportedCipherSuite =
     SupportedCipherSuite::Tls13(&Tls13CipherSuite {
@@ -48,32 +50,32 @@ static AES_256_GCM: RecordAead<Aes256Gcm> =
 
 impl RecordCipher for Aes128Gcm {
     fn enter_sealing() -> Result<(), gate::Error> {
-        gate::operational()
+        AES_GCM.enter(Service::Aes128Gcm)
     }
 
     fn enter_opening() -> Result<(), gate::Error> {
-        gate::operational()
+        AES_GCM.enter(Service::Aes128Gcm)
     }
 }
 
 impl RecordCipher for Aes256Gcm {
     fn enter_sealing() -> Result<(), gate::Error> {
-        gate::operational()
+        AES_GCM.enter(Service::Aes256Gcm)
     }
 
     fn enter_opening() -> Result<(), gate::Error> {
-        gate::operational()
+        AES_GCM.enter(Service::Aes256Gcm)
     }
 }
 
 impl Transcript for Sha256 {
     fn enter() -> Result<(), gate::Error> {
-        gate::operational()
+        SHA256_TEST.enter(Service::Sha256)
     }
 }
 
 impl Transcript for Sha384 {
     fn enter() -> Result<(), gate::Error> {
-        gate::operational()
+        SHA384_TEST.enter(Service::Sha384)
     }
 }
