@@ -112,8 +112,15 @@ def of_element(name, der):
     yield bad, f"{name}: length of 2^32 more", with_length(b"\x85\1" + size.to_bytes(4, "big"))
     yield bad, f"{name}: length of 2^64 more", with_length(b"\x89\1" + size.to_bytes(8, "big"))
     for digits in (
-        "847fffffff", "8480000000", "84ffffffff", "85ffffffffff", "887fffffffffffffff",
-        "88ffffffffffffffff", "ff", "80", "8100",
+        "847fffffff",
+        "8480000000",
+        "84ffffffff",
+        "85ffffffffff",
+        "887fffffffffffffff",
+        "88ffffffffffffffff",
+        "ff",
+        "80",
+        "8100",
     ):
         yield bad, f"{name}: length {digits}", with_length(bytes.fromhex(digits))
     yield bad, f"{name}: only its tag", tag

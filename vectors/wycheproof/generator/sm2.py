@@ -200,5 +200,3 @@ class Generator:
     def key(self):
         d = self.scalar()
         return d, multiply(d, G)
-
-

@@ -11,22 +11,49 @@ NOTES = {
     "KeySize": ("FUNCTIONALITY", "Keys of several sizes, among them that of a pre-master secret of TLCP, 48 bytes."),
     "SignerId": ("FUNCTIONALITY", "IDs of several lengths, equal or not, of the two parties."),
     "IdTooLong": ("MISSING_STEP", "An ID of 8192 bytes, whose length in bits does not fit in 16 bits."),
-    "TruncatedX": ("EDGE_CASE", "x' = 2^127 + (x mod 2^127) of an ephemeral key is special: bit 127 of x is 0 or 1, the bits below it are all 0 or all 1, or bits above it are all 0 or all 1."),
-    "EdgeCasePoint": ("EDGE_CASE", "A peer's key or the common point has a coordinate that is small, close to p, not below n, or has leading zeros."),
+    "TruncatedX": (
+        "EDGE_CASE",
+        "x' = 2^127 + (x mod 2^127) of an ephemeral key is special: bit 127 of x is 0 or 1, the bits below it are all 0 or all 1, or bits above it are all 0 or all 1.",
+    ),
+    "EdgeCasePoint": (
+        "EDGE_CASE",
+        "A peer's key or the common point has a coordinate that is small, close to p, not below n, or has leading zeros.",
+    ),
     "EdgeCasePrivateKey": ("EDGE_CASE", "An own key is small, close to n, or a power of 2."),
     "PointDoubling": ("EDGE_CASE", "The peer's static key and [x']R are equal, so that their sum is a doubling."),
     "EqualKeys": ("EDGE_CASE", "Static and ephemeral keys of one side, or keys of both sides, are equal."),
-    "CommonPointAtInfinity": ("AUTH_BYPASS", "The common point is infinity, which the standard refuses (GB/T 32918.3, 6.1 A7 and B6). A peer can choose its keys so, without knowing the other's private keys, and would know the agreed key of an implementation that goes on."),
-    "OwnFactorIsZero": ("EDGE_CASE", "t = d + x' r is 0 modulo n, so that the common point is infinity whatever the peer sends."),
-    "InvalidCurveAttack": ("CONFIDENTIALITY", "A peer's key is not a point of the curve (GB/T 32918.3, 6.1 A5 and B4)."),
+    "CommonPointAtInfinity": (
+        "AUTH_BYPASS",
+        "The common point is infinity, which the standard refuses (GB/T 32918.3, 6.1 A7 and B6). A peer can choose its keys so, without knowing the other's private keys, and would know the agreed key of an implementation that goes on.",
+    ),
+    "OwnFactorIsZero": (
+        "EDGE_CASE",
+        "t = d + x' r is 0 modulo n, so that the common point is infinity whatever the peer sends.",
+    ),
+    "InvalidCurveAttack": (
+        "CONFIDENTIALITY",
+        "A peer's key is not a point of the curve (GB/T 32918.3, 6.1 A6 and B5).",
+    ),
     "PointAtInfinity": ("CONFIDENTIALITY", "A peer's key is infinity, in some encoding."),
     "CoordinateRange": ("MODIFIED_PARAMETER", "A coordinate of a peer's key is not below p."),
     "InvalidEncoding": ("MODIFIED_PARAMETER", "The encoding of a peer's key is broken."),
-    "OtherPointForm": ("FUNCTIONALITY", "A peer's key is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable."),
-    "WrongConfirmation": ("AUTH_BYPASS", "The peer's confirmation value is not the one that belongs to this agreement (GB/T 32918.3, 6.1 A9 and B10)."),
+    "OtherPointForm": (
+        "FUNCTIONALITY",
+        "A peer's key is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable.",
+    ),
+    "WrongConfirmation": (
+        "AUTH_BYPASS",
+        "The peer's confirmation value is not the one that belongs to this agreement (GB/T 32918.3, 6.1 A9 and B10).",
+    ),
     "WrongRole": ("AUTH_BYPASS", "The peer computed with the roles exchanged."),
-    "PrivateKeyRange": ("MODIFIED_PARAMETER", "An own private key is not in the range of the standard: 1..n-2 for the static key, 1..n-1 for the ephemeral one."),
-    "LastEphemeralKey": ("CAN_OF_WORMS", "The own ephemeral key is n - 1: GB/T 32918.3, 6.1 A1 allows it, but an implementation that draws it as a private key (1..n-2) never has it: acceptable."),
+    "PrivateKeyRange": (
+        "MODIFIED_PARAMETER",
+        "An own private key is not in the range of the standard: 1..n-2 for the static key, 1..n-1 for the ephemeral one.",
+    ),
+    "LastEphemeralKey": (
+        "CAN_OF_WORMS",
+        "The own ephemeral key is n - 1: GB/T 32918.3, 6.1 A1 allows it, but an implementation that draws it as a private key (1..n-2) never has it: acceptable.",
+    ),
     "ZeroKeySize": ("MISSING_STEP", "A key of no bytes was asked for."),
 }
 
@@ -71,17 +98,54 @@ class Cases:
         if result == "invalid":
             key, own = b"", b""
         self.group.case(
-            result, flag, comment, role=role, ownId=own_id, private=big(d), ephemeralPrivate=big(r), peerId=peer_id, peerPublic=public,
-            peerEphemeral=ephemeral, size=size, key=key, confirmation=own, peerConfirmation=peer,
+            result,
+            flag,
+            comment,
+            role=role,
+            ownId=own_id,
+            private=big(d),
+            ephemeralPrivate=big(r),
+            peerId=peer_id,
+            peerPublic=public,
+            peerEphemeral=ephemeral,
+            size=size,
+            key=key,
+            confirmation=own,
+            peerConfirmation=peer,
         )
 
-    def valid(self, flag, comment, d=None, r=None, public=None, ephemeral=None, own_id=DEFAULT_ID, peer_id=DEFAULT_ID, size=32, roles=("initiator", "responder")):
+    def valid(
+        self,
+        flag,
+        comment,
+        d=None,
+        r=None,
+        public=None,
+        ephemeral=None,
+        own_id=DEFAULT_ID,
+        peer_id=DEFAULT_ID,
+        size=32,
+        roles=("initiator", "responder"),
+    ):
         for role in roles:
             d_, r_ = d or self.random.scalar(), r or self.random.scalar()
             public_, ephemeral_ = public or self.random.key()[1], ephemeral or self.random.key()[1]
             assert sm2.on_curve(public_) and sm2.on_curve(ephemeral_), comment
             answer = self.answer(role, d_, r_, public_, ephemeral_, own_id, peer_id, size)
-            self.case("valid", flag, comment, role, d_, r_, sm2.encode(public_), sm2.encode(ephemeral_), own_id, peer_id, size, answer)
+            self.case(
+                "valid",
+                flag,
+                comment,
+                role,
+                d_,
+                r_,
+                sm2.encode(public_),
+                sm2.encode(ephemeral_),
+                own_id,
+                peer_id,
+                size,
+                answer,
+            )
 
     def normal(self):
         id_a, id_b = b"ALICE123@YAHOO.COM", b"BILL456@YAHOO.COM"
@@ -95,55 +159,119 @@ class Cases:
         for size in (1, 2, 15, 16, 17, 31, 32, 33, 48, 63, 64, 65, 96, 128, 255, 256, 1000):
             self.valid("KeySize", f"key of {size} bytes", size=size)
         for name, own, peer in (
-            ("own one empty", b"", DEFAULT_ID), ("peer's one empty", DEFAULT_ID, b""), ("both empty", b"", b""), ("equal", id_a, id_a), ("in Chinese", "甲".encode(), "乙".encode()),
-            ("of one byte", b"A", b"B"), ("with zeros", b"\0", b"\0\0"), ("not UTF-8", b"\xff", b"\xfe\x80"), ("one the beginning of the other", id_a, id_a[:-1]),
+            ("own one empty", b"", DEFAULT_ID),
+            ("peer's one empty", DEFAULT_ID, b""),
+            ("both empty", b"", b""),
+            ("equal", id_a, id_a),
+            ("in Chinese", "甲".encode(), "乙".encode()),
+            ("of one byte", b"A", b"B"),
+            ("with zeros", b"\0", b"\0\0"),
+            ("not UTF-8", b"\xff", b"\xfe\x80"),
+            ("one the beginning of the other", id_a, id_a[:-1]),
         ):
             self.valid("SignerId", f"IDs: {name}", own_id=own, peer_id=peer)
         longest = (b"0123456789abcdef" * 512)[:8191]
         self.valid("SignerId", "own ID of 8191 bytes", own_id=longest, roles=["initiator"])
         self.valid("SignerId", "peer's ID of 8191 bytes", peer_id=longest, roles=["responder"])
         for name, own, peer in (("peer's", DEFAULT_ID, longest + b"f"),):
-            d, r, public, ephemeral = self.random.scalar(), self.random.scalar(), self.random.key()[1], self.random.key()[1]
+            d, r, public, ephemeral = (
+                self.random.scalar(),
+                self.random.scalar(),
+                self.random.key()[1],
+                self.random.key()[1],
+            )
             # The confirmation of a peer that cuts ENTL to 16 bits.
             own_key, own_ephemeral = multiply(d, G), multiply(r, G)
             x, y = map(b32, sm2.common_point(d, r, public, ephemeral))
-            z = b"".join(sm2.z_value(i, p, (8 * len(i) % 2**16).to_bytes(2, "big")) for i, p in ((own, own_key), (peer, public)))
+            z = b"".join(
+                sm2.z_value(i, p, (8 * len(i) % 2**16).to_bytes(2, "big")) for i, p in ((own, own_key), (peer, public))
+            )
             s_b = sm3(b"\2" + y + sm3(x + z + b"".join(map(b32, (*own_ephemeral, *ephemeral)))))
-            self.case("invalid", "IdTooLong", f"{name} ID of 8192 bytes", "initiator", d, r, sm2.encode(public), sm2.encode(ephemeral), own, peer, 32, (b"", s_b, b""))
+            self.case(
+                "invalid",
+                "IdTooLong",
+                f"{name} ID of 8192 bytes",
+                "initiator",
+                d,
+                r,
+                sm2.encode(public),
+                sm2.encode(ephemeral),
+                own,
+                peer,
+                32,
+                (b"", s_b, b""),
+            )
 
     def truncation(self):
         low = 2**127
         random = lambda: int.from_bytes(self.random.bytes(32), "big") % P
         special = {}
         for name, x in {
-            "bit 127 of x is 1": random() | low, "bit 127 of x is 0": random() & ~low, "x' = 2^127": random() >> 128 << 128, "x' = 2^127, bit 127 of x is 1": random() >> 128 << 128 | low,
+            "bit 127 of x is 1": random() | low,
+            "bit 127 of x is 0": random() & ~low,
+            "x' = 2^127": random() >> 128 << 128,
+            "x' = 2^127, bit 127 of x is 1": random() >> 128 << 128 | low,
         }.items():
             # The low bits stay: the high ones count up to a point of the curve.
             while not lift_x(x % P):
                 x = (x + 2**128) % 2**255
             special[name] = lift_x(x)
-        for name, low_bits in {"x' = 2^128 - 1, bit 127 of x is 0": low - 1, "x' = 2^128 - 1": 2**128 - 1, "x' = 2^127 + 1": 1, "x' = 2^127 + 2^126": 2**126}.items():
+        for name, low_bits in {
+            "x' = 2^128 - 1, bit 127 of x is 0": low - 1,
+            "x' = 2^128 - 1": 2**128 - 1,
+            "x' = 2^127 + 1": 1,
+            "x' = 2^127 + 2^126": 2**126,
+        }.items():
             x = random() >> 128 << 128 | low_bits
             while not lift_x(x % P):
                 x = (x + 2**128) % 2**255
             special[name] = lift_x(x)
-        special |= {"x = 0, x' = 2^127": lift_x(0), "x = 0, the other y": negate(lift_x(0)), "x = 1": lift_x(1), "the greatest x": next_x(P - 1, -1), "x not below n": next_x(N, 1)}
-        special |= {"x just below 2^127": next_x(low - 1, -1), "x just above 2^127": next_x(low, 1), "x just below 2^128": next_x(2**128 - 1, -1), "x just above 2^128": next_x(2**128, 1)}
+        special |= {
+            "x = 0, x' = 2^127": lift_x(0),
+            "x = 0, the other y": negate(lift_x(0)),
+            "x = 1": lift_x(1),
+            "the greatest x": next_x(P - 1, -1),
+            "x not below n": next_x(N, 1),
+        }
+        special |= {
+            "x just below 2^127": next_x(low - 1, -1),
+            "x just above 2^127": next_x(low, 1),
+            "x just below 2^128": next_x(2**128 - 1, -1),
+            "x just above 2^128": next_x(2**128, 1),
+        }
         for name, point in special.items():
             self.valid("TruncatedX", f"the peer's ephemeral key: {name}", ephemeral=point)
         for name, found in {
-            "bit 127 of x is 1": lambda x: x & low, "bit 127 of x is 0": lambda x: not x & low, "bits 119 to 126 are 0": lambda x: not x >> 119 & 0xFF, "bits 119 to 126 are 1": lambda x: x >> 119 & 0xFF == 0xFF,
-            "bits 128 to 135 are 1": lambda x: x >> 128 & 0xFF == 0xFF, "bits 0 to 7 are 0": lambda x: not x & 0xFF, "bits 248 to 255 are 0": lambda x: not x >> 248, "bits 127 to 134 are 0": lambda x: not x >> 127 & 0xFF,
+            "bit 127 of x is 1": lambda x: x & low,
+            "bit 127 of x is 0": lambda x: not x & low,
+            "bits 119 to 126 are 0": lambda x: not x >> 119 & 0xFF,
+            "bits 119 to 126 are 1": lambda x: x >> 119 & 0xFF == 0xFF,
+            "bits 128 to 135 are 1": lambda x: x >> 128 & 0xFF == 0xFF,
+            "bits 0 to 7 are 0": lambda x: not x & 0xFF,
+            "bits 248 to 255 are 0": lambda x: not x >> 248,
+            "bits 127 to 134 are 0": lambda x: not x >> 127 & 0xFF,
         }.items():
             for both in (False, True):
                 r, point = self.random.key()
                 while not found(point[0]):
                     r, point = r + 1, add(point, G)
-                self.valid("TruncatedX", f"the own ephemeral key{' and the peer' if both else ''}: {name}", r=r, ephemeral=negate(point) if both else None)
+                self.valid(
+                    "TruncatedX",
+                    f"the own ephemeral key{' and the peer' if both else ''}: {name}",
+                    r=r,
+                    ephemeral=negate(point) if both else None,
+                )
 
     def points(self):
         special = {f"x = {x}": lift_x(x) for x in (0, 1, 7)} | {"x = 0, the other y": negate(lift_x(0))}
-        special |= {"the greatest x": next_x(P - 1, -1), "x not below n": next_x(N, 1), "small y": y_above(1), "the greatest y": negate(y_above(1)), "x of 31 bytes": next_x(2**247, 1), "y of 31 bytes": y_above(2**247)}
+        special |= {
+            "the greatest x": next_x(P - 1, -1),
+            "x not below n": next_x(N, 1),
+            "small y": y_above(1),
+            "the greatest y": negate(y_above(1)),
+            "x of 31 bytes": next_x(2**247, 1),
+            "y of 31 bytes": y_above(2**247),
+        }
         special |= {"G": G, "-G": negate(G), "2G": add(G, G)}
         for name, point in special.items():
             self.valid("EdgeCasePoint", f"the peer's static key: {name}", public=point)
@@ -157,7 +285,17 @@ class Cases:
             self.valid("PointDoubling", "P = [x']R", public=multiply(half(ephemeral), ephemeral), ephemeral=ephemeral)
 
     def keys(self):
-        for name, k in {"1": 1, "2": 2, "3": 3, "n - 2": N - 2, "n - 3": N - 3, "2^128": 2**128, "2^255": 2**255, "(n - 1) / 2": N // 2, "(n + 1) / 2": N // 2 + 1}.items():
+        for name, k in {
+            "1": 1,
+            "2": 2,
+            "3": 3,
+            "n - 2": N - 2,
+            "n - 3": N - 3,
+            "2^128": 2**128,
+            "2^255": 2**255,
+            "(n - 1) / 2": N // 2,
+            "(n + 1) / 2": N // 2 + 1,
+        }.items():
             self.valid("EdgeCasePrivateKey", f"own static key {name}", d=k)
             self.valid("EdgeCasePrivateKey", f"own ephemeral key {name}", r=k)
             self.valid("EdgeCasePrivateKey", f"both own keys {name}", d=k, r=k)
@@ -174,52 +312,176 @@ class Cases:
         public, ephemeral = (sm2.encode(self.random.key()[1]) for _ in range(2))
         k = self.random.scalar()
         for name, value in {"0": 0, "n": N, "n + 1": N + 1, "2^256": 2**256, "-1": -1}.items():
-            self.case("invalid", "PrivateKeyRange", f"own static key {name}", "initiator", value, k, public, ephemeral, DEFAULT_ID, DEFAULT_ID, 32, None)
-            self.case("invalid", "PrivateKeyRange", f"own ephemeral key {name}", "initiator", k, value, public, ephemeral, DEFAULT_ID, DEFAULT_ID, 32, None)
-        self.case("invalid", "PrivateKeyRange", "own static key n - 1", "initiator", N - 1, k, public, ephemeral, DEFAULT_ID, DEFAULT_ID, 32, None)
+            self.case(
+                "invalid",
+                "PrivateKeyRange",
+                f"own static key {name}",
+                "initiator",
+                value,
+                k,
+                public,
+                ephemeral,
+                DEFAULT_ID,
+                DEFAULT_ID,
+                32,
+                None,
+            )
+            self.case(
+                "invalid",
+                "PrivateKeyRange",
+                f"own ephemeral key {name}",
+                "initiator",
+                k,
+                value,
+                public,
+                ephemeral,
+                DEFAULT_ID,
+                DEFAULT_ID,
+                32,
+                None,
+            )
+        self.case(
+            "invalid",
+            "PrivateKeyRange",
+            "own static key n - 1",
+            "initiator",
+            N - 1,
+            k,
+            public,
+            ephemeral,
+            DEFAULT_ID,
+            DEFAULT_ID,
+            32,
+            None,
+        )
         for role in ("initiator", "responder"):
             (d, _), (_, p), (_, q) = (self.random.key() for _ in range(3))
             answer = self.answer(role, d, N - 1, p, q, DEFAULT_ID, DEFAULT_ID, 32)
-            self.case("acceptable", "LastEphemeralKey", "own ephemeral key n - 1", role, d, N - 1, sm2.encode(p), sm2.encode(q), DEFAULT_ID, DEFAULT_ID, 32, answer)
-            self.case("invalid", "ZeroKeySize", "key of 0 bytes", role, d, k, sm2.encode(p), sm2.encode(q), DEFAULT_ID, DEFAULT_ID, 0, self.answer(role, d, k, p, q, DEFAULT_ID, DEFAULT_ID, 0))
+            self.case(
+                "acceptable",
+                "LastEphemeralKey",
+                "own ephemeral key n - 1",
+                role,
+                d,
+                N - 1,
+                sm2.encode(p),
+                sm2.encode(q),
+                DEFAULT_ID,
+                DEFAULT_ID,
+                32,
+                answer,
+            )
+            self.case(
+                "invalid",
+                "ZeroKeySize",
+                "key of 0 bytes",
+                role,
+                d,
+                k,
+                sm2.encode(p),
+                sm2.encode(q),
+                DEFAULT_ID,
+                DEFAULT_ID,
+                0,
+                self.answer(role, d, k, p, q, DEFAULT_ID, DEFAULT_ID, 0),
+            )
 
     def infinity(self):
         """Where U is infinity, peers that take (0, 0) for it would agree on what they then send."""
         for role in ("initiator", "responder"):
-            for name, ephemeral in {"random": self.random.key()[1], "G": G, "x = 0": lift_x(0), "x' = 2^127": None}.items():
+            for name, ephemeral in {
+                "random": self.random.key()[1],
+                "G": G,
+                "x = 0": lift_x(0),
+                "x' = 2^127": None,
+            }.items():
                 if ephemeral is None:
                     ephemeral = next_x(2**200, 2**128)
                 d, r = self.random.scalar(), self.random.scalar()
                 public = negate(multiply(half(ephemeral), ephemeral))
                 assert sm2.common_point(d, r, public, ephemeral) is None
                 answer = self.answer(role, d, r, public, ephemeral, DEFAULT_ID, DEFAULT_ID, 32, common=(0, 0))
-                self.case("invalid", "CommonPointAtInfinity", f"P = -[x']R, R {name}", role, d, r, sm2.encode(public), sm2.encode(ephemeral), DEFAULT_ID, DEFAULT_ID, 32, answer)
+                self.case(
+                    "invalid",
+                    "CommonPointAtInfinity",
+                    f"P = -[x']R, R {name}",
+                    role,
+                    d,
+                    r,
+                    sm2.encode(public),
+                    sm2.encode(ephemeral),
+                    DEFAULT_ID,
+                    DEFAULT_ID,
+                    32,
+                    answer,
+                )
             for i in range(2):
                 r, point = self.random.key() if i else (2, multiply(2, G))
                 d = -half(point) * r % N
                 (_, p), (_, q) = self.random.key(), self.random.key()
                 assert 1 <= d <= N - 2 and sm2.common_point(d, r, p, q) is None
                 answer = self.answer(role, d, r, p, q, DEFAULT_ID, DEFAULT_ID, 32, common=(0, 0))
-                self.case("invalid", "OwnFactorIsZero", f"d = -x' r, r {'random' if i else '= 2'}", role, d, r, sm2.encode(p), sm2.encode(q), DEFAULT_ID, DEFAULT_ID, 32, answer)
+                self.case(
+                    "invalid",
+                    "OwnFactorIsZero",
+                    f"d = -x' r, r {'random' if i else '= 2'}",
+                    role,
+                    d,
+                    r,
+                    sm2.encode(p),
+                    sm2.encode(q),
+                    DEFAULT_ID,
+                    DEFAULT_ID,
+                    32,
+                    answer,
+                )
 
     def invalid_points(self):
         small, low, zero = lift_x(1), y_above(1), lift_x(0)
         good = self.random.key()[1]
         x, y = good
-        bad = [("InvalidCurveAttack", f"not on the curve: {name}", sm2.encode(q), q) for name, q in {
-            "y + 1": (x, y + 1), "x + 1": (x + 1, y), "exchanged": (y, x), "(1, 1)": (1, 1), "(x, 0)": (x, 0), "G with y - 1": (G[0], G[1] - 1),
-            "of P-256": (0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296, 0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5),
-        }.items()]
+        bad = [
+            ("InvalidCurveAttack", f"not on the curve: {name}", sm2.encode(q), q)
+            for name, q in {
+                "y + 1": (x, y + 1),
+                "x + 1": (x + 1, y),
+                "exchanged": (y, x),
+                "(1, 1)": (1, 1),
+                "(x, 0)": (x, 0),
+                "G with y - 1": (G[0], G[1] - 1),
+                "of P-256": (
+                    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+                    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+                ),
+            }.items()
+        ]
         twist = next(x for x in range(2, 99) if not lift_x(x))
         bad += [("InvalidCurveAttack", f"compressed, no point has x = {twist}", b"\2" + b32(twist), None)]
-        bad += [("PointAtInfinity", f"infinity as {name}", encoded, None) for name, encoded in {"00": b"\0", "65 bytes of 0": bytes(65), "04 and (0, 0)": b"\4" + bytes(64)}.items()]
-        bad += [("CoordinateRange", name, sm2.encode(q), real) for name, q, real in (
-            ("x + p", (small[0] + P, small[1]), small), ("y + p", (low[0], low[1] + P), low), ("x = p for 0", (P, zero[1]), zero), ("2^256 - 1", (2**256 - 1,) * 2, None),
-        )]
-        bad += [("InvalidEncoding", name, encoded, good) for name, encoded in {
-            "no bytes": b"", "without 04": sm2.encode(good)[1:], "cut by a byte": sm2.encode(good)[:-1], "with a byte more": sm2.encode(good) + b"\0", "05": b"\5" + sm2.encode(good)[1:],
-            "02 and both coordinates": b"\2" + sm2.encode(good)[1:], "hybrid, with the wrong bit for y": bytes([7 - y % 2]) + sm2.encode(good)[1:],
-        }.items()]
+        bad += [
+            ("PointAtInfinity", f"infinity as {name}", encoded, None)
+            for name, encoded in {"00": b"\0", "65 bytes of 0": bytes(65), "04 and (0, 0)": b"\4" + bytes(64)}.items()
+        ]
+        bad += [
+            ("CoordinateRange", name, sm2.encode(q), real)
+            for name, q, real in (
+                ("x + p", (small[0] + P, small[1]), small),
+                ("y + p", (low[0], low[1] + P), low),
+                ("x = p for 0", (P, zero[1]), zero),
+                ("2^256 - 1", (2**256 - 1,) * 2, None),
+            )
+        ]
+        bad += [
+            ("InvalidEncoding", name, encoded, good)
+            for name, encoded in {
+                "no bytes": b"",
+                "without 04": sm2.encode(good)[1:],
+                "cut by a byte": sm2.encode(good)[:-1],
+                "with a byte more": sm2.encode(good) + b"\0",
+                "05": b"\5" + sm2.encode(good)[1:],
+                "02 and both coordinates": b"\2" + sm2.encode(good)[1:],
+                "hybrid, with the wrong bit for y": bytes([7 - y % 2]) + sm2.encode(good)[1:],
+            }.items()
+        ]
         roles = ["initiator", "responder"]
         for i, (flag, name, encoded, naive) in enumerate(bad):
             for which in ("static", "ephemeral"):
@@ -229,13 +491,37 @@ class Cases:
                 pair = (naive, other) if which == "static" else (other, naive)
                 answer = self.answer(role, d, r, *pair, DEFAULT_ID, DEFAULT_ID, 32) if naive else None
                 keys = (encoded, sm2.encode(other)) if which == "static" else (sm2.encode(other), encoded)
-                self.case("invalid", flag, f"the peer's {which} key: {name}", role, d, r, *keys, DEFAULT_ID, DEFAULT_ID, 32, answer)
+                self.case(
+                    "invalid",
+                    flag,
+                    f"the peer's {which} key: {name}",
+                    role,
+                    d,
+                    r,
+                    *keys,
+                    DEFAULT_ID,
+                    DEFAULT_ID,
+                    32,
+                    answer,
+                )
         for form, encode in {"compressed": sm2.compressed, "hybrid": sm2.hybrid}.items():
             for which in ("static", "ephemeral"):
                 d, r, (_, p), (_, q) = self.random.scalar(), self.random.scalar(), self.random.key(), self.random.key()
                 answer = self.answer("initiator", d, r, p, q, DEFAULT_ID, DEFAULT_ID, 32)
                 keys = (encode(p), sm2.encode(q)) if which == "static" else (sm2.encode(p), encode(q))
-                self.case("acceptable", "OtherPointForm", f"the peer's {which} key is {form}", "initiator", d, r, *keys, DEFAULT_ID, DEFAULT_ID, 32, answer)
+                self.case(
+                    "acceptable",
+                    "OtherPointForm",
+                    f"the peer's {which} key is {form}",
+                    "initiator",
+                    d,
+                    r,
+                    *keys,
+                    DEFAULT_ID,
+                    DEFAULT_ID,
+                    32,
+                    answer,
+                )
 
     def confirmations(self):
         for role in ("initiator", "responder"):
@@ -253,28 +539,64 @@ class Cases:
             assert peer == sm3(first + y + inner)
 
             def invalid(flag, name, value):
-                self.case("invalid", flag, name, role, d, r, sm2.encode(p), sm2.encode(q), own_id, peer_id, 32, (b"", value, b""))
+                self.case(
+                    "invalid",
+                    flag,
+                    name,
+                    role,
+                    d,
+                    r,
+                    sm2.encode(p),
+                    sm2.encode(q),
+                    own_id,
+                    peer_id,
+                    32,
+                    (b"", value, b""),
+                )
 
             for i in (0, 1, 15, 31):
                 changed = bytearray(peer)
                 changed[i] ^= 1 << (i % 8)
                 invalid("WrongConfirmation", f"a bit of byte {i}", bytes(changed))
             for name, value in {
-                "all 0": bytes(32), "the own one, sent back": own, "empty": b"", "cut by a byte": peer[:-1], "the first 16 bytes": peer[:16], "with a byte more": peer + b"\0", "the agreed key": key,
-                "with 01 before": sm3(b"\1" + y + inner), "with nothing before": sm3(y + inner), "with x in place of y": sm3(first + x + inner), "with y in place of x": sm3(first + y + sm3(y + z_a + z_b + points)),
-                "without the inner hash": sm3(first + y + x + z_a + z_b + points), "the inner hash": inner, "without Z": sm3(first + y + sm3(x + points)), "without the ephemeral keys": sm3(first + y + sm3(x + z_a + z_b)),
-                "with only the x of the ephemeral keys": sm3(first + y + sm3(x + z_a + z_b + b32(a[2][0]) + b32(b[2][0]))), "with the ephemeral keys exchanged": sm3(first + y + sm3(x + z_a + z_b + points[64:] + points[:64])),
-                "with 04 before the ephemeral keys": sm3(first + y + sm3(x + z_a + z_b + sm2.encode(a[2]) + sm2.encode(b[2]))), "with Z_A and Z_B exchanged": sm3(first + y + sm3(x + z_b + z_a + points)),
+                "all 0": bytes(32),
+                "the own one, sent back": own,
+                "empty": b"",
+                "cut by a byte": peer[:-1],
+                "the first 16 bytes": peer[:16],
+                "with a byte more": peer + b"\0",
+                "the agreed key": key,
+                "with 01 before": sm3(b"\1" + y + inner),
+                "with nothing before": sm3(y + inner),
+                "with x in place of y": sm3(first + x + inner),
+                "with y in place of x": sm3(first + y + sm3(y + z_a + z_b + points)),
+                "without the inner hash": sm3(first + y + x + z_a + z_b + points),
+                "the inner hash": inner,
+                "without Z": sm3(first + y + sm3(x + points)),
+                "without the ephemeral keys": sm3(first + y + sm3(x + z_a + z_b)),
+                "with only the x of the ephemeral keys": sm3(
+                    first + y + sm3(x + z_a + z_b + b32(a[2][0]) + b32(b[2][0]))
+                ),
+                "with the ephemeral keys exchanged": sm3(first + y + sm3(x + z_a + z_b + points[64:] + points[:64])),
+                "with 04 before the ephemeral keys": sm3(
+                    first + y + sm3(x + z_a + z_b + sm2.encode(a[2]) + sm2.encode(b[2]))
+                ),
+                "with Z_A and Z_B exchanged": sm3(first + y + sm3(x + z_b + z_a + points)),
             }.items():
                 invalid("WrongConfirmation", name, value)
             exchanged = sm2.agreed(common, *b, *a, 32)
             invalid("WrongRole", "the confirmation of the other role", exchanged[1])
             invalid("WrongRole", "the other confirmation of the other role", exchanged[2])
             for name, other in {
-                "the peer has another ID for itself": self.answer(role, d, r, p, q, own_id, DEFAULT_ID, 32), "the peer has another ID for this side": self.answer(role, d, r, p, q, DEFAULT_ID, peer_id, 32),
-                "the IDs exchanged": self.answer(role, d, r, p, q, peer_id, own_id, 32), "x not cut to 127 bits": self.uncut(role, d, r, p, q, own_id, peer_id, False), "x cut to 127 bits, without bit 127 set": self.uncut(role, d, r, p, q, own_id, peer_id, True),
-                "ECDH of the static keys": self.answer(role, d, r, p, q, own_id, peer_id, 32, multiply(d, p)), "ECDH of the ephemeral keys": self.answer(role, d, r, p, q, own_id, peer_id, 32, multiply(r, q)),
-                "another ephemeral key": self.answer(role, d, r, p, self.random.key()[1], own_id, peer_id, 32), "another static key": self.answer(role, d, r, self.random.key()[1], q, own_id, peer_id, 32),
+                "the peer has another ID for itself": self.answer(role, d, r, p, q, own_id, DEFAULT_ID, 32),
+                "the peer has another ID for this side": self.answer(role, d, r, p, q, DEFAULT_ID, peer_id, 32),
+                "the IDs exchanged": self.answer(role, d, r, p, q, peer_id, own_id, 32),
+                "x not cut to 127 bits": self.uncut(role, d, r, p, q, own_id, peer_id, False),
+                "x cut to 127 bits, without bit 127 set": self.uncut(role, d, r, p, q, own_id, peer_id, True),
+                "ECDH of the static keys": self.answer(role, d, r, p, q, own_id, peer_id, 32, multiply(d, p)),
+                "ECDH of the ephemeral keys": self.answer(role, d, r, p, q, own_id, peer_id, 32, multiply(r, q)),
+                "another ephemeral key": self.answer(role, d, r, p, self.random.key()[1], own_id, peer_id, 32),
+                "another static key": self.answer(role, d, r, self.random.key()[1], q, own_id, peer_id, 32),
             }.items():
                 invalid("WrongConfirmation", name, other[1])
 

@@ -10,18 +10,42 @@ from .testfile import File, big
 
 NOTES = {
     "Normal": ("BASIC", "A ciphertext made with random values."),
-    "MessageLength": ("FUNCTIONALITY", "The plaintext ends at or beside a block of the key derivation function or of the hash."),
-    "EdgeCaseNonce": ("EDGE_CASE", "The nonce of the encryption is special, so that C1 is G, -G, the public key or the like."),
-    "EdgeCasePoint": ("EDGE_CASE", "C1 or the shared point has a coordinate that is small, has leading zeros or is not below n."),
+    "MessageLength": (
+        "FUNCTIONALITY",
+        "The plaintext ends at or beside a block of the key derivation function or of the hash.",
+    ),
+    "EdgeCaseNonce": (
+        "EDGE_CASE",
+        "The nonce of the encryption is special, so that C1 is G, -G, the public key or the like.",
+    ),
+    "EdgeCasePoint": (
+        "EDGE_CASE",
+        "C1 or the shared point has a coordinate that is small, has leading zeros or is not below n.",
+    ),
     "EdgeCasePrivateKey": ("EDGE_CASE", "The private key is 1 or n - 2."),
     "KdfStartsWithZero": ("EDGE_CASE", "The key stream starts with zeros but is not all zero: it must be accepted."),
-    "KdfIsZero": ("CONFIDENTIALITY", "The key stream of the whole message is zero, so that C2 is the plaintext. Encryption draws another nonce (GB/T 32918.4, 6.1 A5), decryption refuses (7.1 B4)."),
-    "EmptyMessage": ("CAN_OF_WORMS", "C2 is empty. A key stream of no bits has no bit that is not zero: 6.1 A5 never lets such a ciphertext out."),
-    "InvalidCurveAttack": ("CONFIDENTIALITY", "C1 is not on the curve (GB/T 32918.4, 7.1 B1). C2 and C3 are right for an implementation that does not look, which then tells parts of its private key."),
+    "KdfIsZero": (
+        "CONFIDENTIALITY",
+        "The key stream of the whole message is zero, so that C2 is the plaintext. Encryption draws another nonce (GB/T 32918.4, 6.1 A5), decryption refuses (7.1 B4).",
+    ),
+    "EmptyMessage": (
+        "CAN_OF_WORMS",
+        "C2 is empty. A key stream of no bits has no bit that is not zero: 6.1 A5 never lets such a ciphertext out.",
+    ),
+    "InvalidCurveAttack": (
+        "CONFIDENTIALITY",
+        "C1 is not on the curve (GB/T 32918.4, 7.1 B1). C2 and C3 are right for an implementation that does not look, which then tells parts of its private key.",
+    ),
     "PointAtInfinity": ("CONFIDENTIALITY", "C1 is infinity, in some encoding (GB/T 32918.4, 7.1 B2)."),
     "CoordinateRange": ("MODIFIED_PARAMETER", "A coordinate of C1 is not below p."),
-    "OtherPointForm": ("FUNCTIONALITY", "C1 is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable."),
-    "WrongPointForm": ("MODIFIED_PARAMETER", "The first byte of C1 is none of the standard's, or does not belong to the rest."),
+    "OtherPointForm": (
+        "FUNCTIONALITY",
+        "C1 is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable.",
+    ),
+    "WrongPointForm": (
+        "MODIFIED_PARAMETER",
+        "The first byte of C1 is none of the standard's, or does not belong to the rest.",
+    ),
     "NegatedPoint": ("AUTH_BYPASS", "C1 is negated: the shared point has the same x."),
     "ModifiedC1": ("AUTH_BYPASS", "C1 is another point of the curve."),
     "ModifiedC2": ("AUTH_BYPASS", "C2 was changed, cut or made longer."),
@@ -140,11 +164,44 @@ class Cases:
     def plain(self):
         d, public, random = self.d, self.public, self.random
         case = self.group(d, "C1C3C2")
-        for size in (1, 2, 3, 7, 8, 16, 19, 31, 32, 33, 48, 55, 56, 63, 64, 65, 95, 96, 97, 127, 128, 129, 191, 192, 255, 256, 257, 1000):
+        for size in (
+            1,
+            2,
+            3,
+            7,
+            8,
+            16,
+            19,
+            31,
+            32,
+            33,
+            48,
+            55,
+            56,
+            63,
+            64,
+            65,
+            95,
+            96,
+            97,
+            127,
+            128,
+            129,
+            191,
+            192,
+            255,
+            256,
+            257,
+            1000,
+        ):
             message = random.bytes(size)
             parts, k = self.encryption(public, message)
             case("valid", "MessageLength", f"plaintext of {size} bytes", message, raw(*parts), k)
-        for name, message in {"of 16 zeros": bytes(16), "of 33 ff": b"\xff" * 33, "of a pre-master secret of TLCP": b"\1\1" + random.bytes(46)}.items():
+        for name, message in {
+            "of 16 zeros": bytes(16),
+            "of 33 ff": b"\xff" * 33,
+            "of a pre-master secret of TLCP": b"\1\1" + random.bytes(46),
+        }.items():
             parts, k = self.encryption(public, message)
             case("valid", "Normal", f"plaintext {name}", message, raw(*parts), k)
         message = b"encryption standard"
@@ -160,9 +217,17 @@ class Cases:
             changed[i] ^= 1 << (i % 8)
             case("invalid", "ModifiedC3", f"bit {i % 8} of byte {i} of C3", b"", raw(c1, bytes(changed), c2))
         for name, changed in {
-            "all 0": bytes(32), "all ff": b"\xff" * 32, "inverted": bytes(x ^ 0xFF for x in c3), "in reverse": c3[::-1],
-            "with its halves exchanged": c3[16:] + c3[:16], "empty": b"", "cut by a byte": c3[:-1], "without its first byte": c3[1:],
-            "with a byte more": c3 + b"\0", "the first 16 bytes and zeros": c3[:16] + bytes(16), "the first 31 bytes and another": c3[:31] + bytes([c3[31] ^ 0x80]),
+            "all 0": bytes(32),
+            "all ff": b"\xff" * 32,
+            "inverted": bytes(x ^ 0xFF for x in c3),
+            "in reverse": c3[::-1],
+            "with its halves exchanged": c3[16:] + c3[:16],
+            "empty": b"",
+            "cut by a byte": c3[:-1],
+            "without its first byte": c3[1:],
+            "with a byte more": c3 + b"\0",
+            "the first 16 bytes and zeros": c3[:16] + bytes(16),
+            "the first 31 bytes and another": c3[:31] + bytes([c3[31] ^ 0x80]),
         }.items():
             case("invalid", "ModifiedC3", f"C3 {name}", b"", raw(c1, changed, c2))
         for i in range(0, len(c2), 3):
@@ -170,23 +235,37 @@ class Cases:
             changed[i] ^= 0x80 >> (i % 8)
             case("invalid", "ModifiedC2", f"a bit of byte {i} of C2", b"", raw(c1, c3, bytes(changed)))
         for name, changed in {
-            "cut by a byte": c2[:-1], "without its first byte": c2[1:], "of its first byte": c2[:1], "with a byte of 0 more": c2 + b"\0",
-            "twice": c2 + c2, "with a byte of 0 before": b"\0" + c2, "all 0": bytes(len(c2)), "the plaintext": message,
+            "cut by a byte": c2[:-1],
+            "without its first byte": c2[1:],
+            "of its first byte": c2[:1],
+            "with a byte of 0 more": c2 + b"\0",
+            "twice": c2 + c2,
+            "with a byte of 0 before": b"\0" + c2,
+            "all 0": bytes(len(c2)),
+            "the plaintext": message,
         }.items():
             case("invalid", "ModifiedC2", f"C2 {name}", b"", raw(c1, c3, changed))
         for size in (0, 1, 2, 32, 33, 64, 65, 66, 96, 97, 98, len(good) - 1):
             case("invalid", "Truncated", f"only the first {size} bytes", b"", good[:size])
         encoded = sm2.encode(c1)
         for name, ct in {
-            "C1 C2 C3": encoded + c2 + c3, "C3 C1 C2": c3 + encoded + c2, "C2 C3 C1": c2 + c3 + encoded, "C3 C2 C1": c3 + c2 + encoded,
-            "C1 C3 C2 without 04": good[1:], "C1 C2": encoded + c2, "C1 C3 C3 C2": encoded + c3 + c3 + c2, "ASN.1": der(c1, c3, c2),
-            "y, x, C3, C2": b"\4" + b32(c1[1]) + b32(c1[0]) + c3 + c2, "C1 with its bytes in reverse": b"\4" + b32(c1[0])[::-1] + b32(c1[1])[::-1] + c3 + c2,
+            "C1 C2 C3": encoded + c2 + c3,
+            "C3 C1 C2": c3 + encoded + c2,
+            "C2 C3 C1": c2 + c3 + encoded,
+            "C3 C2 C1": c3 + c2 + encoded,
+            "C1 C3 C2 without 04": good[1:],
+            "C1 C2": encoded + c2,
+            "C1 C3 C3 C2": encoded + c3 + c3 + c2,
+            "ASN.1": der(c1, c3, c2),
+            "y, x, C3, C2": b"\4" + b32(c1[1]) + b32(c1[0]) + c3 + c2,
+            "C1 with its bytes in reverse": b"\4" + b32(c1[0])[::-1] + b32(c1[1])[::-1] + c3 + c2,
         }.items():
             case("invalid", "WrongOrder", name, b"", ct)
         self.other_constructions(case, message, raw)
         self.other_points(case, message)
         for name, point, flag in (
-            ("C1 compressed", sm2.compressed(c1), "OtherPointForm"), ("C1 hybrid", sm2.hybrid(c1), "OtherPointForm"),
+            ("C1 compressed", sm2.compressed(c1), "OtherPointForm"),
+            ("C1 hybrid", sm2.hybrid(c1), "OtherPointForm"),
         ):
             case.acceptable(flag, name, message, point + c3 + c2)
         (c1, c3, c2), k = self.encryption(public, message)
@@ -198,9 +277,20 @@ class Cases:
     def nonces(self, case, message, join):
         half = pow(2, -1, N)
         for name, k in {
-            "k = 1, C1 = G": 1, "k = 2": 2, "k = 3": 3, "k = 16": 16, "k = n - 1, C1 = -G": N - 1, "k = n - 2": N - 2, "k = (n + 1) / 2": half,
-            "k = d, C1 is the public key": self.d, "k = -d": N - self.d, "k = 1 / d, the shared point is G": pow(self.d, -1, N),
-            "k = -1 / d": N - pow(self.d, -1, N), "k = 2^128": 2**128, "k = 2^255": 2**255, "k = 0x55..": int("55" * 32, 16),
+            "k = 1, C1 = G": 1,
+            "k = 2": 2,
+            "k = 3": 3,
+            "k = 16": 16,
+            "k = n - 1, C1 = -G": N - 1,
+            "k = n - 2": N - 2,
+            "k = (n + 1) / 2": half,
+            "k = d, C1 is the public key": self.d,
+            "k = -d": N - self.d,
+            "k = 1 / d, the shared point is G": pow(self.d, -1, N),
+            "k = -1 / d": N - pow(self.d, -1, N),
+            "k = 2^128": 2**128,
+            "k = 2^255": 2**255,
+            "k = 0x55..": int("55" * 32, 16),
         }.items():
             parts, k = self.encryption(self.public, message, k)
             case("valid", "EdgeCaseNonce", name, message, join(*parts), k)
@@ -216,11 +306,25 @@ class Cases:
                 c1 = multiply(k, G)
                 for message in (b"\0", b"a", b"\xff"):
                     c3 = sm3(b32(shared[0]) + message + b32(shared[1]))
-                    case("invalid", "KdfIsZero", f"1 byte {message.hex()}, all of the key stream is 0", message, join(c1, c3, message), k)
+                    case(
+                        "invalid",
+                        "KdfIsZero",
+                        f"1 byte {message.hex()}, all of the key stream is 0",
+                        message,
+                        join(c1, c3, message),
+                        k,
+                    )
                 for size in (2, 3, 33):
                     message = self.random.bytes(size)
                     parts = sm2.encryption(public, message, k)
-                    case("valid", "KdfStartsWithZero", f"{size} bytes, the key stream starts with 0", message, join(*parts), k)
+                    case(
+                        "valid",
+                        "KdfStartsWithZero",
+                        f"{size} bytes, the key stream starts with 0",
+                        message,
+                        join(*parts),
+                        k,
+                    )
                 found += 1
             k, shared = k + 1, add(shared, public)
         k = TWO_ZEROS
@@ -228,7 +332,9 @@ class Cases:
         assert kdf(b32(x2) + b32(y2), 2) == b"\0\0"
         message = b"ab"
         c3 = sm3(b32(x2) + message + b32(y2))
-        case("invalid", "KdfIsZero", "2 bytes, all of the key stream is 0", message, join(multiply(k, G), c3, message), k)
+        case(
+            "invalid", "KdfIsZero", "2 bytes, all of the key stream is 0", message, join(multiply(k, G), c3, message), k
+        )
         parts = sm2.encryption(public, b"abc", k)
         case("valid", "KdfStartsWithZero", "3 bytes, the key stream starts with 0000", b"abc", join(*parts), k)
         c1 = multiply(k, G)
@@ -238,12 +344,24 @@ class Cases:
     def points(self, case, message, join):
         d = self.d
         special = {f"C1 with x = {x}": lift_x(x) for x in (0, 1, 7)}
-        special |= {"C1 with x = 0, the other y": negate(lift_x(0)), "C1 with the greatest x": next_x(P - 1, -1), "C1 with an x not below n": next_x(N, 1)}
+        special |= {
+            "C1 with x = 0, the other y": negate(lift_x(0)),
+            "C1 with the greatest x": next_x(P - 1, -1),
+            "C1 with an x not below n": next_x(N, 1),
+        }
         special |= {f"C1 with an x of {i // 8} bytes": next_x(2 ** (i - 1), 1) for i in (128, 240, 248)}
-        special |= {"C1 with a small y": y_above(1), "C1 with the greatest y": negate(y_above(1)), "C1 with a y of 31 bytes": y_above(2**247)}
+        special |= {
+            "C1 with a small y": y_above(1),
+            "C1 with the greatest y": negate(y_above(1)),
+            "C1 with a y of 31 bytes": y_above(2**247),
+        }
         inverse = pow(d, -1, N)
         shared = {f"shared x = {x}": lift_x(x) for x in (0, 1)}
-        shared |= {"shared x not below n": next_x(N, 1), "greatest shared x": next_x(P - 1, -1), "shared x of 31 bytes": next_x(2**247, 1)}
+        shared |= {
+            "shared x not below n": next_x(N, 1),
+            "greatest shared x": next_x(P - 1, -1),
+            "shared x of 31 bytes": next_x(2**247, 1),
+        }
         shared |= {"shared y small": y_above(1), "shared y of 31 bytes": y_above(2**247)}
         special |= {name: multiply(inverse, point) for name, point in shared.items()}
         for name, c1 in special.items():
@@ -262,22 +380,40 @@ class Cases:
         case("invalid", "ModifiedC1", "C1 = G", b"", join(G, c3, c2))
         case("invalid", "ModifiedC1", "C1 is the public key", b"", join(public, c3, c2))
         for name, value in {
-            "SM3(x2 || y2 || M)": sm3(x + y + message), "SM3(M || x2 || y2)": sm3(message + x + y), "SM3(y2 || M || x2)": sm3(y + message + x),
-            "SM3(M)": sm3(message), "SM3(x2 || M)": sm3(x + message), "SM3(M || y2)": sm3(message + y), "SM3(x2 || C2 || y2)": sm3(x + c2 + y),
-            "SHA-256(x2 || M || y2)": hashlib.sha256(x + message + y).digest(), "SM3(04 || x2 || M || y2)": sm3(b"\4" + x + message + y),
-            "SM3 of the message padded to 32 bytes": sm3(x + message.ljust(32, b"\0") + y), "SM3(x1 || M || y1)": sm3(b32(c1[0]) + message + b32(c1[1])),
+            "SM3(x2 || y2 || M)": sm3(x + y + message),
+            "SM3(M || x2 || y2)": sm3(message + x + y),
+            "SM3(y2 || M || x2)": sm3(y + message + x),
+            "SM3(M)": sm3(message),
+            "SM3(x2 || M)": sm3(x + message),
+            "SM3(M || y2)": sm3(message + y),
+            "SM3(x2 || C2 || y2)": sm3(x + c2 + y),
+            "SHA-256(x2 || M || y2)": hashlib.sha256(x + message + y).digest(),
+            "SM3(04 || x2 || M || y2)": sm3(b"\4" + x + message + y),
+            "SM3 of the message padded to 32 bytes": sm3(x + message.ljust(32, b"\0") + y),
+            "SM3(x1 || M || y1)": sm3(b32(c1[0]) + message + b32(c1[1])),
         }.items():
             case("invalid", "WrongCheckValue", f"C3 = {name}", b"", join(c1, value, c2))
         for name, stream in {
-            "KDF counting from 0": kdf(x + y, len(message), 0), "KDF counting from 2": kdf(x + y, len(message), 2), "KDF(x2)": kdf(x, len(message)),
-            "KDF(y2 || x2)": kdf(y + x, len(message)), "KDF(04 || x2 || y2)": kdf(b"\4" + x + y, len(message)), "SM3(x2 || y2)": sm3(x + y),
-            "a counter of one byte": sm3(x + y + b"\1"), "a counter in reverse": sm3(x + y + b"\1\0\0\0"), "KDF by SHA-256": hashlib.sha256(x + y + b"\0\0\0\1").digest(),
+            "KDF counting from 0": kdf(x + y, len(message), 0),
+            "KDF counting from 2": kdf(x + y, len(message), 2),
+            "KDF(x2)": kdf(x, len(message)),
+            "KDF(y2 || x2)": kdf(y + x, len(message)),
+            "KDF(04 || x2 || y2)": kdf(b"\4" + x + y, len(message)),
+            "SM3(x2 || y2)": sm3(x + y),
+            "a counter of one byte": sm3(x + y + b"\1"),
+            "a counter in reverse": sm3(x + y + b"\1\0\0\0"),
+            "KDF by SHA-256": hashlib.sha256(x + y + b"\0\0\0\1").digest(),
             "KDF(x1 || y1)": kdf(b32(c1[0]) + b32(c1[1]), len(message)),
         }.items():
             changed = bytes(a ^ b for a, b in zip(message, stream))
             # C3 is right for the plaintext meant, so that only the key stream is wrong.
             case("invalid", "WrongKdf", f"key stream: {name}", b"", join(c1, c3, changed))
-        for name, key in {"a random key": multiply(self.random.scalar(), G), "the key -P": negate(public), "the key P + G": add(public, G), "the key G": G}.items():
+        for name, key in {
+            "a random key": multiply(self.random.scalar(), G),
+            "the key -P": negate(public),
+            "the key P + G": add(public, G),
+            "the key G": G,
+        }.items():
             parts, _ = self.encryption(key, message)
             case("invalid", "WrongKey", f"for {name}", b"", join(*parts))
 
@@ -285,33 +421,77 @@ class Cases:
         d, random = self.d, self.random
         off = {}
         for i in range(6):
-            off[f"a random point, number {i}"] = (int.from_bytes(random.bytes(32), "big") % P, int.from_bytes(random.bytes(32), "big") % P)
+            off[f"a random point, number {i}"] = (
+                int.from_bytes(random.bytes(32), "big") % P,
+                int.from_bytes(random.bytes(32), "big") % P,
+            )
         x, y = G
         off |= {"G with x + 1": (x + 1, y), "G with y + 1": (x, y + 1), "x and y of G exchanged": (y, x)}
         off |= {f"({x}, {y})": (x, y) for x, y in ((1, 1), (2, 3), (P - 1, 1), (1, P - 1))}
         for name, c1 in off.items():
-            case("invalid", "InvalidCurveAttack", f"C1 not on the curve: {name}", b"", raw(c1, *self.for_c1(d, c1, message)))
+            case(
+                "invalid",
+                "InvalidCurveAttack",
+                f"C1 not on the curve: {name}",
+                b"",
+                raw(c1, *self.for_c1(d, c1, message)),
+            )
         # On a curve with another b, (x, 0) has order 2. [d](x, 0) is (x, 0) or infinity.
         for x in (5, 123456789, P - 2):
             shared = b32(x) + bytes(32)
             c2 = bytes(a ^ b for a, b in zip(message, kdf(shared, len(message))))
             c3 = sm3(b32(x) + message + bytes(32))
-            case("invalid", "InvalidCurveAttack", f"C1 of order 2 on another curve: ({x}, 0), for an odd d", b"", raw((x, 0), c3, c2))
+            case(
+                "invalid",
+                "InvalidCurveAttack",
+                f"C1 of order 2 on another curve: ({x}, 0), for an odd d",
+                b"",
+                raw((x, 0), c3, c2),
+            )
             c2 = bytes(a ^ b for a, b in zip(message, kdf(bytes(64), len(message))))
-            case("invalid", "InvalidCurveAttack", f"C1 of order 2 on another curve: ({x}, 0), for an even d", b"", raw((x, 0), sm3(bytes(32) + message + bytes(32)), c2))
+            case(
+                "invalid",
+                "InvalidCurveAttack",
+                f"C1 of order 2 on another curve: ({x}, 0), for an even d",
+                b"",
+                raw((x, 0), sm3(bytes(32) + message + bytes(32)), c2),
+            )
         # x that is of no point: the twist has it.
         for x in [x for x in range(2, 30) if not lift_x(x)][:4]:
             for first in (2, 3):
-                case("invalid", "InvalidCurveAttack", f"C1 compressed, of the twist: x = {x}, {first:02x}", b"", bytes([first]) + b32(x) + bytes(32) + message)
-            case("invalid", "InvalidCurveAttack", f"C1 of no point: x = {x}", b"", raw((x, 1), *self.for_c1(d, (x, 1), message)))
+                case(
+                    "invalid",
+                    "InvalidCurveAttack",
+                    f"C1 compressed, of the twist: x = {x}, {first:02x}",
+                    b"",
+                    bytes([first]) + b32(x) + bytes(32) + message,
+                )
+            case(
+                "invalid",
+                "InvalidCurveAttack",
+                f"C1 of no point: x = {x}",
+                b"",
+                raw((x, 1), *self.for_c1(d, (x, 1), message)),
+            )
         c2 = bytes(a ^ b for a, b in zip(message, kdf(bytes(64), len(message))))
         c3 = sm3(bytes(32) + message + bytes(32))
-        for name, c1 in {"00": b"\0", "65 bytes of 0": bytes(65), "04 and (0, 0)": b"\4" + bytes(64), "33 bytes of 0": bytes(33), "02 and zeros": b"\2" + bytes(32), "no bytes": b""}.items():
+        for name, c1 in {
+            "00": b"\0",
+            "65 bytes of 0": bytes(65),
+            "04 and (0, 0)": b"\4" + bytes(64),
+            "33 bytes of 0": bytes(33),
+            "02 and zeros": b"\2" + bytes(32),
+            "no bytes": b"",
+        }.items():
             if name == "02 and zeros":
                 continue
             case("invalid", "PointAtInfinity", f"C1 is {name}", b"", c1 + c3 + c2)
         small, low = lift_x(1), y_above(1)
-        for name, c1, real in (("x + p", (small[0] + P, small[1]), small), ("y + p", (low[0], low[1] + P), low), ("x = p for 0", (P, lift_x(0)[1]), lift_x(0))):
+        for name, c1, real in (
+            ("x + p", (small[0] + P, small[1]), small),
+            ("y + p", (low[0], low[1] + P), low),
+            ("x = p for 0", (P, lift_x(0)[1]), lift_x(0)),
+        ):
             case("invalid", "CoordinateRange", f"C1 with {name}", b"", raw(c1, *self.for_c1(d, real, message)))
         case("invalid", "CoordinateRange", "C1 of ff", b"", b"\4" + b"\xff" * 64 + c3 + c2)
 
@@ -333,28 +513,63 @@ class Cases:
             if c1[0] >> 255 and not c1[1] >> 255 and c1[1] >> 248:
                 break
         case("valid", "Normal", "the ciphertext that the following cases change", message, der(c1, c3, c2), k)
-        elements = [("x", asn1.integer(c1[0])), ("y", asn1.integer(c1[1])), ("C3", asn1.octets(c3)), ("C2", asn1.octets(c2))]
+        elements = [
+            ("x", asn1.integer(c1[0])),
+            ("y", asn1.integer(c1[1])),
+            ("C3", asn1.octets(c3)),
+            ("C2", asn1.octets(c2)),
+        ]
         for flag, comment, changed in asn1.mutations(elements):
             case("invalid", flag, comment, b"", changed)
         x, y, hash_, text = (element for _, element in elements)
         for name, ct in {
-            "C2 before C3": (x, y, text, hash_), "y before x": (y, x, hash_, text), "the hash first": (hash_, x, y, text), "C3 and C2 as one": (x, y, asn1.octets(c3 + c2)),
-            "C1 as one OCTET STRING": (asn1.octets(sm2.encode(c1)), hash_, text), "C1 as two OCTET STRINGs": (asn1.octets(b32(c1[0])), asn1.octets(b32(c1[1])), hash_, text),
+            "C2 before C3": (x, y, text, hash_),
+            "y before x": (y, x, hash_, text),
+            "the hash first": (hash_, x, y, text),
+            "C3 and C2 as one": (x, y, asn1.octets(c3 + c2)),
+            "C1 as one OCTET STRING": (asn1.octets(sm2.encode(c1)), hash_, text),
+            "C1 as two OCTET STRINGs": (asn1.octets(b32(c1[0])), asn1.octets(b32(c1[1])), hash_, text),
         }.items():
             case("invalid", "WrongOrder", name, b"", asn1.sequence(*ct))
         case("invalid", "WrongOrder", "C1 C3 C2 without ASN.1", b"", raw(c1, c3, c2))
-        for name, changed in {"all 0": bytes(32), "empty": b"", "cut by a byte": c3[:-1], "with a byte more": c3 + b"\0", "of 31 bytes, without its first": c3[1:], "of 64 bytes": c3 + bytes(32)}.items():
+        for name, changed in {
+            "all 0": bytes(32),
+            "empty": b"",
+            "cut by a byte": c3[:-1],
+            "with a byte more": c3 + b"\0",
+            "of 31 bytes, without its first": c3[1:],
+            "of 64 bytes": c3 + bytes(32),
+        }.items():
             case("invalid", "ModifiedC3", f"C3 {name}", b"", der(c1, changed, c2))
         for name, point in {
-            "x + n": (c1[0] + N, c1[1]), "x + p": (c1[0] + P, c1[1]), "x - p": (c1[0] - P, c1[1]), "-x": (-c1[0], c1[1]), "y + p": (c1[0], c1[1] + P), "y - p": (c1[0], c1[1] - P),
-            "-y": (c1[0], -c1[1]), "x + 2^256": (c1[0] + 2**256, c1[1]), "y + 2^256": (c1[0], c1[1] + 2**256), "x + 2^512": (c1[0] + 2**512, c1[1]), "p - y, C1 negated": (c1[0], P - c1[1]),
+            "x + n": (c1[0] + N, c1[1]),
+            "x + p": (c1[0] + P, c1[1]),
+            "x - p": (c1[0] - P, c1[1]),
+            "-x": (-c1[0], c1[1]),
+            "y + p": (c1[0], c1[1] + P),
+            "y - p": (c1[0], c1[1] - P),
+            "-y": (c1[0], -c1[1]),
+            "x + 2^256": (c1[0] + 2**256, c1[1]),
+            "y + 2^256": (c1[0], c1[1] + 2**256),
+            "x + 2^512": (c1[0] + 2**512, c1[1]),
+            "p - y, C1 negated": (c1[0], P - c1[1]),
         }.items():
             case("invalid", "CoordinateRange", f"C1 with {name}", b"", der(point, c3, c2))
         c2_zero = bytes(a ^ b for a, b in zip(message, kdf(bytes(64), len(message))))
         c3_zero = sm3(bytes(32) + message + bytes(32))
         case("invalid", "PointAtInfinity", "C1 is (0, 0)", b"", der((0, 0), c3_zero, c2_zero))
-        for name, point in {"(1, 1)": (1, 1), "G with y + 1": (G[0], G[1] + 1), "a random point": (int.from_bytes(random.bytes(31), "big"), 5)}.items():
-            case("invalid", "InvalidCurveAttack", f"C1 not on the curve: {name}", b"", der(point, *self.for_c1(d, point, message)))
+        for name, point in {
+            "(1, 1)": (1, 1),
+            "G with y + 1": (G[0], G[1] + 1),
+            "a random point": (int.from_bytes(random.bytes(31), "big"), 5),
+        }.items():
+            case(
+                "invalid",
+                "InvalidCurveAttack",
+                f"C1 not on the curve: {name}",
+                b"",
+                der(point, *self.for_c1(d, point, message)),
+            )
 
     def private_keys(self):
         for name, d in {"d = 1": 1, "d = 2": 2, "d = n - 2": N - 2, "d = 2^255": 2**255}.items():

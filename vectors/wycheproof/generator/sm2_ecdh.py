@@ -7,19 +7,37 @@ from .testfile import File, big
 
 NOTES = {
     "Normal": ("BASIC", "Random keys."),
-    "EdgeCaseEphemeralKey": ("EDGE_CASE", "A coordinate of the public key is small, close to p, not below n, or has bytes of 0; or the point is a small multiple of G."),
-    "EdgeCaseSharedSecret": ("EDGE_CASE", "A coordinate of the shared point is small, close to p, not below n, or has leading zeros. The secret always has 32 bytes."),
+    "EdgeCaseEphemeralKey": (
+        "EDGE_CASE",
+        "A coordinate of the public key is small, close to p, not below n, or has bytes of 0; or the point is a small multiple of G.",
+    ),
+    "EdgeCaseSharedSecret": (
+        "EDGE_CASE",
+        "A coordinate of the shared point is small, close to p, not below n, or has leading zeros. The secret always has 32 bytes.",
+    ),
     "EdgeCasePrivateKey": ("EDGE_CASE", "The private key is small, close to n, or has long runs of bits."),
-    "EdgeCaseDoubling": ("EDGE_CASE", "The public key is a small multiple of G or of its inverse and the private key makes additions of equal or opposite points likely."),
-    "OtherPointForm": ("FUNCTIONALITY", "The public key is compressed or hybrid. GB/T 32918.1 defines these forms and leaves open which an implementation reads; TLS 1.3 allows the uncompressed form only (RFC 8446, 4.2.8.2): acceptable."),
+    "EdgeCaseDoubling": (
+        "EDGE_CASE",
+        "The public key is a small multiple of G or of its inverse and the private key makes additions of equal or opposite points likely.",
+    ),
+    "OtherPointForm": (
+        "FUNCTIONALITY",
+        "The public key is compressed or hybrid. GB/T 32918.1 defines these forms and leaves open which an implementation reads; TLS 1.3 allows the uncompressed form only (RFC 8446, 4.2.8.2): acceptable.",
+    ),
     "InvalidCompressedPublic": ("MODIFIED_PARAMETER", "The public key is compressed, and no point has this x."),
-    "InvalidCurveAttack": ("CONFIDENTIALITY", "The public key is not a point of the curve. An implementation that computes with it tells parts of its private key."),
+    "InvalidCurveAttack": (
+        "CONFIDENTIALITY",
+        "The public key is not a point of the curve. An implementation that computes with it tells parts of its private key.",
+    ),
     "WrongCurve": ("CONFIDENTIALITY", "The public key is a point of another curve of the same size."),
     "CoordinateRange": ("MODIFIED_PARAMETER", "A coordinate of the public key is not below p."),
     "PointAtInfinity": ("CONFIDENTIALITY", "The public key is infinity, in some encoding."),
     "InvalidEncoding": ("MODIFIED_PARAMETER", "The encoding of the public key is broken."),
     "PrivateKeyRange": ("MODIFIED_PARAMETER", "The private key is not in 1..n-2 (GB/T 32918.1, 6.1)."),
-    "LastPrivateKey": ("CAN_OF_WORMS", "The private key is n - 1, which GB/T 32918.1, 6.1 excludes, as it cannot sign. It can agree, and RFC 8998 does not say whether it may: acceptable."),
+    "LastPrivateKey": (
+        "CAN_OF_WORMS",
+        "The private key is n - 1, which GB/T 32918.1, 6.1 excludes, as it cannot sign. It can agree, and RFC 8998 does not say whether it may: acceptable.",
+    ),
 }
 
 HEADER = [
@@ -47,13 +65,27 @@ def make():
         valid("Normal", f"random keys, number {i}", random.scalar(), random.key()[1])
 
     points = {f"x = {x}": lift_x(x) for x in range(40) if lift_x(x)}
-    points |= {"x = 0, the other y": negate(lift_x(0)), "the greatest x": next_x(P - 1, -1), "the next x below it": next_x(next_x(P - 1, -1)[0] - 1, -1)}
+    points |= {
+        "x = 0, the other y": negate(lift_x(0)),
+        "the greatest x": next_x(P - 1, -1),
+        "the next x below it": next_x(next_x(P - 1, -1)[0] - 1, -1),
+    }
     points |= {"the least x from n on": next_x(N, 1), "the greatest x below n": next_x(N - 1, -1)}
     for i in (16, 31, 32, 64, 96, 127, 128, 160, 192, 224, 240, 248, 255):
-        points |= {f"x just above 2^{i}": next_x(2**i, 1), f"x just below 2^{i}": next_x(2**i - 1, -1), f"x just below p - 2^{i}": next_x(P - 2**i, -1)}
+        points |= {
+            f"x just above 2^{i}": next_x(2**i, 1),
+            f"x just below 2^{i}": next_x(2**i - 1, -1),
+            f"x just below p - 2^{i}": next_x(P - 2**i, -1),
+        }
     points |= {f"x just above 0x{b}..": next_x(int(b * 32, 16), 1) for b in ("11", "33", "55", "aa", "cc", "ee", "f0")}
-    points |= {f"x just above 0x{b}..": next_x(int(b, 16), 1) for b in ("00000000ffffffff" * 4, "7fffffff00000000" * 4, "0000ffff" * 8, "00ff" * 16)}
-    points |= {f"y just above {y if y < 2**32 else hex(y)}": y_above(y) for y in (1, 16, 2**32, 2**64, 2**128, 2**224, 2**247, P // 2)}
+    points |= {
+        f"x just above 0x{b}..": next_x(int(b, 16), 1)
+        for b in ("00000000ffffffff" * 4, "7fffffff00000000" * 4, "0000ffff" * 8, "00ff" * 16)
+    }
+    points |= {
+        f"y just above {y if y < 2**32 else hex(y)}": y_above(y)
+        for y in (1, 16, 2**32, 2**64, 2**128, 2**224, 2**247, P // 2)
+    }
     points |= {f"the greatest y but {y}": negate(y_above(y)) for y in (1, 16, 2**32)}
     for name, point in points.items():
         valid("EdgeCaseEphemeralKey", f"public key: {name}", random.scalar(), point)
@@ -77,66 +109,157 @@ def make():
     for i in (1, 2, 3, 5, 8, 13):
         d = pow(i, -1, N)
         for m in (1, 2, 3, i, N - i):
-            valid("EdgeCaseDoubling", f"private key 1 / {i}, public key {'-' if m > 100 else ''}{min(m, N - m)} G", d, multiply(m, G))
+            valid(
+                "EdgeCaseDoubling",
+                f"private key 1 / {i}, public key {'-' if m > 100 else ''}{min(m, N - m)} G",
+                d,
+                multiply(m, G),
+            )
 
-    for name, point in {"x even y": lift_x(7), "x odd y": negate(lift_x(7)), "random": other, "x = 0": lift_x(0), "the greatest x": next_x(P - 1, -1)}.items():
+    for name, point in {
+        "x even y": lift_x(7),
+        "x odd y": negate(lift_x(7)),
+        "random": other,
+        "x = 0": lift_x(0),
+        "the greatest x": next_x(P - 1, -1),
+    }.items():
         for form, encode in {"compressed": sm2.compressed, "hybrid": sm2.hybrid}.items():
             d = random.scalar()
             shared = b32(multiply(d, point)[0])
-            group.case("acceptable", "OtherPointForm", f"{form}, {name}", public=encode(point), private=big(d), shared=shared)
+            group.case(
+                "acceptable", "OtherPointForm", f"{form}, {name}", public=encode(point), private=big(d), shared=shared
+            )
     for x in [x for x in range(60) if not lift_x(x)][:12] + [next_none(2**128), next_none(N), next_none(P - 20)]:
         for first in (2, 3):
-            invalid("InvalidCompressedPublic", f"{first:02x}, no point has x = {x if x < 100 else hex(x)}", bytes([first]) + b32(x))
+            invalid(
+                "InvalidCompressedPublic",
+                f"{first:02x}, no point has x = {x if x < 100 else hex(x)}",
+                bytes([first]) + b32(x),
+            )
     for name, x in {"p": P, "p + 1": P + 1, "2^256 - 1": 2**256 - 1}.items():
         for first in (2, 3):
             invalid("CoordinateRange", f"{first:02x}, x = {name}", bytes([first]) + b32(x))
 
     x, y = other
-    off = {f"({name_x}, {name_y})": (a, b) for name_x, a in (("0", 0), ("1", 1), ("p - 1", P - 1)) for name_y, b in (("0", 0), ("1", 1), ("p - 1", P - 1))}
+    off = {
+        f"({name_x}, {name_y})": (a, b)
+        for name_x, a in (("0", 0), ("1", 1), ("p - 1", P - 1))
+        for name_y, b in (("0", 0), ("1", 1), ("p - 1", P - 1))
+    }
     del off["(0, 0)"]
-    off |= {"x + 1": (x + 1, y), "y + 1": (x, y + 1), "y - 1": (x, y - 1), "exchanged coordinates": (y, x), "-x": (P - x, y), "x and 0": (x, 0), "0 and y": (0, y), "1 / y": (x, pow(y, -1, P))}
+    off |= {
+        "x + 1": (x + 1, y),
+        "y + 1": (x, y + 1),
+        "y - 1": (x, y - 1),
+        "exchanged coordinates": (y, x),
+        "-x": (P - x, y),
+        "x and 0": (x, 0),
+        "0 and y": (0, y),
+        "1 / y": (x, pow(y, -1, P)),
+    }
     off |= {f"G with bit {i} of y changed": (G[0], G[1] ^ 1 << i) for i in (0, 7, 64, 128, 255)}
     off |= {f"G with bit {i} of x changed": (G[0] ^ 1 << i, G[1]) for i in (0, 31, 100, 200)}
     for i in range(10):
-        off[f"random, number {i}"] = (int.from_bytes(random.bytes(32), "big") % P, int.from_bytes(random.bytes(32), "big") % P)
+        off[f"random, number {i}"] = (
+            int.from_bytes(random.bytes(32), "big") % P,
+            int.from_bytes(random.bytes(32), "big") % P,
+        )
     for i in (3, 5, 7):
         off[f"of order {i} on another curve"] = of_order(i, random)
     for name, point in off.items():
         assert not (point[0] < P and point[1] < P and sm2.on_curve(point)), name
         invalid("InvalidCurveAttack", f"not on the curve: {name}", sm2.encode(point))
     for name, px, py in (
-        ("P-256", "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296", "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5"),
-        ("secp256k1", "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798", "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8"),
-        ("brainpoolP256r1", "8bd2aeb9cb7e57cb2c4b482ffc81b7afb9de27e1e3bd23c23a4453bd9ace3262", "547ef835c3dac4fd97f8461a14611dc9c27745132ded8e545c1d54c72f046997"),
+        (
+            "P-256",
+            "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
+            "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
+        ),
+        (
+            "secp256k1",
+            "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+            "483ada7726a3c4655da4fbfc0e1108a8fd17b448a68554199c47d08ffb10d4b8",
+        ),
+        (
+            "brainpoolP256r1",
+            "8bd2aeb9cb7e57cb2c4b482ffc81b7afb9de27e1e3bd23c23a4453bd9ace3262",
+            "547ef835c3dac4fd97f8461a14611dc9c27745132ded8e545c1d54c72f046997",
+        ),
     ):
         invalid("WrongCurve", f"the base point of {name}", bytes.fromhex("04" + px + py))
     low, high = lift_x(1), y_above(1)
     zero = lift_x(0)
     for name, point in {
-        "x + p for x = 1": (low[0] + P, low[1]), "x = p for 0": (P, zero[1]), "y + p": (high[0], high[1] + P), "x = 2^256 - 1": (2**256 - 1, y),
-        "y = 2^256 - 1": (x, 2**256 - 1), "both 2^256 - 1": (2**256 - 1,) * 2, "y = p": (x, P), "both p": (P, P), "both p for (0, 0), y + 1": (P, P + 1),
+        "x + p for x = 1": (low[0] + P, low[1]),
+        "x = p for 0": (P, zero[1]),
+        "y + p": (high[0], high[1] + P),
+        "x = 2^256 - 1": (2**256 - 1, y),
+        "y = 2^256 - 1": (x, 2**256 - 1),
+        "both 2^256 - 1": (2**256 - 1,) * 2,
+        "y = p": (x, P),
+        "both p": (P, P),
+        "both p for (0, 0), y + 1": (P, P + 1),
     }.items():
         invalid("CoordinateRange", f"coordinates not below p: {name}", sm2.encode(point))
     for name, encoded in {
-        "00": b"\0", "0000": b"\0\0", "33 bytes of 0": bytes(33), "65 bytes of 0": bytes(65), "04 and (0, 0)": b"\4" + bytes(64), "04 alone": b"\4", "no bytes": b"",
-        "04 and (0, 1)": b"\4" + bytes(63) + b"\1", "06 and (0, 0)": b"\6" + bytes(64),
+        "00": b"\0",
+        "0000": b"\0\0",
+        "33 bytes of 0": bytes(33),
+        "65 bytes of 0": bytes(65),
+        "04 and (0, 0)": b"\4" + bytes(64),
+        "04 alone": b"\4",
+        "no bytes": b"",
+        "04 and (0, 1)": b"\4" + bytes(63) + b"\1",
+        "06 and (0, 0)": b"\6" + bytes(64),
     }.items():
         invalid("PointAtInfinity", f"infinity as {name}", encoded)
     good = sm2.encode(other)
     for first in [0, 1, 2, 3, 5, 7 - y % 2, 8, 0x40, 0x84, 0xFF]:
         invalid("InvalidEncoding", f"04 replaced by {first:02x}", bytes([first]) + good[1:])
     for name, encoded in {
-        "without 04": good[1:], "cut by a byte": good[:-1], "with a byte of 0 more": good + b"\0", "with a byte more": good + b"\1", "only x": good[:33], "only 04 and 63 bytes": good[:64],
-        "twice": good + good, "04 04": b"\4" + good, "in an OCTET STRING": b"\4\x41" + good, "in a BIT STRING": b"\3\x42\0" + good, "coordinates of 33 bytes": b"\4\0" + good[1:33] + b"\0" + good[33:],
-        "coordinates of 31 bytes": b"\4" + good[2:33] + good[34:], "compressed, cut by a byte": sm2.compressed(other)[:-1], "compressed, with a byte more": sm2.compressed(other) + b"\0",
-        "compressed with 04": b"\4" + sm2.compressed(other)[1:], "x || y in reverse": b"\4" + good[1:33][::-1] + good[33:][::-1], "in hex": good.hex().encode(),
+        "without 04": good[1:],
+        "cut by a byte": good[:-1],
+        "with a byte of 0 more": good + b"\0",
+        "with a byte more": good + b"\1",
+        "only x": good[:33],
+        "only 04 and 63 bytes": good[:64],
+        "twice": good + good,
+        "04 04": b"\4" + good,
+        "in an OCTET STRING": b"\4\x41" + good,
+        "in a BIT STRING": b"\3\x42\0" + good,
+        "coordinates of 33 bytes": b"\4\0" + good[1:33] + b"\0" + good[33:],
+        "coordinates of 31 bytes": b"\4" + good[2:33] + good[34:],
+        "compressed, cut by a byte": sm2.compressed(other)[:-1],
+        "compressed, with a byte more": sm2.compressed(other) + b"\0",
+        "compressed with 04": b"\4" + sm2.compressed(other)[1:],
+        "x || y in reverse": b"\4" + good[1:33][::-1] + good[33:][::-1],
+        "in hex": good.hex().encode(),
     }.items():
         invalid("InvalidEncoding", name, encoded)
 
-    for name, d in {"0": 0, "n": N, "n + 1": N + 1, "2n": 2 * N, "2n + 1": 2 * N + 1, "2^256": 2**256, "2^256 - 1": 2**256 - 1, "2^256 + 1": 2**256 + 1, "p": P, "-1": -1, "-n": -N}.items():
+    for name, d in {
+        "0": 0,
+        "n": N,
+        "n + 1": N + 1,
+        "2n": 2 * N,
+        "2n + 1": 2 * N + 1,
+        "2^256": 2**256,
+        "2^256 - 1": 2**256 - 1,
+        "2^256 + 1": 2**256 + 1,
+        "p": P,
+        "-1": -1,
+        "-n": -N,
+    }.items():
         invalid("PrivateKeyRange", f"private key {name}", good, d)
     for name, point in {"random": other, "G": G}.items():
-        group.case("acceptable", "LastPrivateKey", f"private key n - 1, public key {name}", public=sm2.encode(point), private=big(N - 1), shared=b32(point[0]))
+        group.case(
+            "acceptable",
+            "LastPrivateKey",
+            f"private key n - 1, public key {name}",
+            public=sm2.encode(point),
+            private=big(N - 1),
+            shared=b32(point[0]),
+        )
     return file
 
 

@@ -10,26 +10,65 @@ from .testfile import File, big
 
 NOTES = {
     "ValidSignature": ("BASIC", "A signature made with random values."),
-    "SignerId": ("FUNCTIONALITY", "The signer's ID is of another length or content than the default one. It has 0 to 8191 bytes, as its length in bits must fit in 16 bits (GB/T 32918.2, 5.5)."),
-    "IdTooLong": ("MISSING_STEP", "The ID has 8192 bytes: ENTL cannot hold its length, and no Z exists. The signature was made with a length that was cut or widened."),
+    "SignerId": (
+        "FUNCTIONALITY",
+        "The signer's ID is of another length or content than the default one. It has 0 to 8191 bytes, as its length in bits must fit in 16 bits (GB/T 32918.2, 5.5).",
+    ),
+    "IdTooLong": (
+        "MISSING_STEP",
+        "The ID has 8192 bytes: ENTL cannot hold its length, and no Z exists. The signature was made with a length that was cut or widened.",
+    ),
     "WrongId": ("AUTH_BYPASS", "The signature was made under another ID. It must be refused, or the ID binds nothing."),
-    "WrongZ": ("MODIFIED_PARAMETER", "The signature covers another digest than e = SM3(Z || M): Z is left out or made of other things."),
-    "WrongScheme": ("AUTH_BYPASS", "The signature would pass a verification that leaves out or confuses a step, or was made with another scheme on the same curve, such as ECDSA."),
+    "WrongZ": (
+        "MODIFIED_PARAMETER",
+        "The signature covers another digest than e = SM3(Z || M): Z is left out or made of other things.",
+    ),
+    "WrongScheme": (
+        "AUTH_BYPASS",
+        "The signature would pass a verification that leaves out or confuses a step, or was made with another scheme on the same curve, such as ECDSA.",
+    ),
     "ModifiedMessage": ("AUTH_BYPASS", "The message is another than the signed one."),
-    "ModifiedSignature": ("AUTH_BYPASS", "r and s were exchanged, negated or replaced by numbers that follow from them."),
-    "ModifiedInteger": ("CAN_OF_WORMS", "r or s was changed by a multiple of n or of a power of 2. Both must be in 1..n-1 (GB/T 32918.2, 7.1 B1 and B2)."),
+    "ModifiedSignature": (
+        "AUTH_BYPASS",
+        "r and s were exchanged, negated or replaced by numbers that follow from them.",
+    ),
+    "ModifiedInteger": (
+        "CAN_OF_WORMS",
+        "r or s was changed by a multiple of n or of a power of 2. Both must be in 1..n-1 (GB/T 32918.2, 7.1 B1 and B2).",
+    ),
     "RangeCheck": ("AUTH_BYPASS", "r and s are special numbers, most of them outside 1..n-1."),
-    "SumIsZero": ("AUTH_BYPASS", "r + s = 0 modulo n, which step B5 refuses. Without that step anyone can make this signature, without a key."),
-    "PointAtInfinity": ("AUTH_BYPASS", "[s]G + [t]P is infinity, which has no x. An implementation that takes 0 or 1 for it would accept."),
-    "PointDoubling": ("EDGE_CASE", "[s]G and [t]P are equal, or differ by a small multiple of G: a formula for the sum of different points fails."),
-    "EdgeCaseMultiplication": ("EDGE_CASE", "s or t = r + s has a special form, such as long runs of bits or a small difference to n."),
-    "EdgeCasePrivateKey": ("EDGE_CASE", "The private key is small, close to n or a power of 2: tables of multiples of G and of the public key share entries."),
+    "SumIsZero": (
+        "AUTH_BYPASS",
+        "r + s = 0 modulo n, which step B5 refuses. Without that step anyone can make this signature, without a key.",
+    ),
+    "PointAtInfinity": (
+        "AUTH_BYPASS",
+        "[s]G + [t]P is infinity, which has no x. An implementation that takes 0 or 1 for it would accept.",
+    ),
+    "PointDoubling": (
+        "EDGE_CASE",
+        "[s]G and [t]P are equal, or differ by a small multiple of G: a formula for the sum of different points fails.",
+    ),
+    "EdgeCaseMultiplication": (
+        "EDGE_CASE",
+        "s or t = r + s has a special form, such as long runs of bits or a small difference to n.",
+    ),
+    "EdgeCasePrivateKey": (
+        "EDGE_CASE",
+        "The private key is small, close to n or a power of 2: tables of multiples of G and of the public key share entries.",
+    ),
     "EdgeCasePublicKey": ("EDGE_CASE", "A coordinate of the public key is small, close to p, or has bytes of 0."),
     "EdgeCasePoint": ("EDGE_CASE", "The x of [s]G + [t]P is 0, small, not below n, or close to p."),
     "SpecialCaseHash": ("EDGE_CASE", "The digest e is 0, close to n or p, not below n, or of long runs of bits."),
     "SmallRandS": ("EDGE_CASE", "r or s is a small number, with a short encoding."),
-    "OtherKeyForm": ("FUNCTIONALITY", "The public key is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable."),
-    "InvalidPublicKey": ("MISSING_STEP", "The public key is not a point of the curve in its one uncompressed encoding. The signature would pass if nobody looked (GB/T 32918.1, 6.2)."),
+    "OtherKeyForm": (
+        "FUNCTIONALITY",
+        "The public key is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable.",
+    ),
+    "InvalidPublicKey": (
+        "MISSING_STEP",
+        "The public key is not a point of the curve in its one uncompressed encoding. The signature would pass if nobody looked (GB/T 32918.1, 6.2).",
+    ),
     "BerEncoding": ("BER_ENCODING", "The signature is in BER but not in DER (X.690, 10)."),
     "NonMinimalInteger": ("BER_ENCODING", "An INTEGER has needless leading bytes (X.690, 8.3.2)."),
     "MissingZero": ("LEGACY", "A leading 0 is missing, so that the INTEGER is negative."),
@@ -244,8 +283,14 @@ class Cases:
             numbers = self.signed(d, int.from_bytes(e, "big"))
             case("invalid", "WrongZ", comment, message, asn1.signature(*numbers))
         for id_ in (
-            b"", TLS13_ID, DEFAULT_ID + b"\0", DEFAULT_ID[:-1], DEFAULT_ID * 2, DEFAULT_ID.hex().encode(),
-            DEFAULT_ID.decode().encode("utf-16-le"), b"1234567812345679",
+            b"",
+            TLS13_ID,
+            DEFAULT_ID + b"\0",
+            DEFAULT_ID[:-1],
+            DEFAULT_ID * 2,
+            DEFAULT_ID.hex().encode(),
+            DEFAULT_ID.decode().encode("utf-16-le"),
+            b"1234567812345679",
         ):
             numbers = self.signed_message(d, public, id_, message)
             case("invalid", "WrongId", f"made under the ID {id_!r}", message, asn1.signature(*numbers))
@@ -318,13 +363,22 @@ class Cases:
             for message in (b"", b"message digest"):
                 numbers = self.signed_message(d, public, id_, message)
                 case("valid", "SignerId", f"ID {name}", message, asn1.signature(*numbers))
-            others = {"the default ID": DEFAULT_ID, "an ID with another last bit": id_[:-1] + bytes([(id_ or b"\0")[-1] ^ 1])}
+            others = {
+                "the default ID": DEFAULT_ID,
+                "an ID with another last bit": id_[:-1] + bytes([(id_ or b"\0")[-1] ^ 1]),
+            }
             others["an ID cut by a byte"] = id_[:-1] if id_ else b"\0"
             for other_name, other in others.items():
                 if other == id_:
                     continue
                 numbers = self.signed_message(d, public, other, b"message digest")
-                case("invalid", "WrongId", f"ID {name}, made under {other_name}", b"message digest", asn1.signature(*numbers))
+                case(
+                    "invalid",
+                    "WrongId",
+                    f"ID {name}, made under {other_name}",
+                    b"message digest",
+                    asn1.signature(*numbers),
+                )
         d, public = random.key()
         id_ = b"0123456789abcdef" * 512
         case = self.message_group(public, id_)
@@ -356,9 +410,22 @@ class Cases:
         runs = {f"e = 2^{i}": 2**i for i in (1, 31, 32, 63, 64, 128, 192, 224, 255)}
         runs |= {f"e = 2^256 - 2^{i}": 2**256 - 2**i for i in (32, 64, 128, 192, 224, 255)}
         for name, e in {
-            "e = 0": 0, "e = 1": 1, "e = 2": 2, "e = n - 2": N - 2, "e = n - 1": N - 1, "e = n": N, "e = n + 1": N + 1,
-            "e = p - 1": P - 1, "e = p": P, "e = p + 1": P + 1, "e = 2^256 - 1": 2**256 - 1, "e = 2^256 - n": 2**256 - N,
-            "e = 0x55..": int("55" * 32, 16), "e = 0xaa..": int("aa" * 32, 16), "e = 0x00ff..": int("00ff" * 16, 16), **runs,
+            "e = 0": 0,
+            "e = 1": 1,
+            "e = 2": 2,
+            "e = n - 2": N - 2,
+            "e = n - 1": N - 1,
+            "e = n": N,
+            "e = n + 1": N + 1,
+            "e = p - 1": P - 1,
+            "e = p": P,
+            "e = p + 1": P + 1,
+            "e = 2^256 - 1": 2**256 - 1,
+            "e = 2^256 - n": 2**256 - N,
+            "e = 0x55..": int("55" * 32, 16),
+            "e = 0xaa..": int("aa" * 32, 16),
+            "e = 0x00ff..": int("00ff" * 16, 16),
+            **runs,
         }.items():
             r, s = self.signed(self.d, e)
             case("valid", "SpecialCaseHash", name, e, r, s)
@@ -398,7 +465,12 @@ class Cases:
             case("valid", "SmallRandS", f"r = {name_of(r)}, s = {name_of(s)}", *numbers)
 
         for name, d in {
-            "P = G": 1, "P = -G": N - 1, "P = 2G": 2, "P = -2G": N - 2, "P = G / 2": N // 2 + 1, "P random": self.random.scalar(),
+            "P = G": 1,
+            "P = -G": N - 1,
+            "P = 2G": 2,
+            "P = -2G": N - 2,
+            "P = G / 2": N // 2 + 1,
+            "P random": self.random.scalar(),
         }.items():
             case = self.digest_group(multiply(d, G))
             for delta in (0, 1, -1, 2, -2, 3, 16, -16, 2**64, 2**128, 2**252):
@@ -406,7 +478,9 @@ class Cases:
                     # [s]G = [t]P + [delta]G
                     numbers = self.by_st(d, (t * d + delta) % N, t)
                     if numbers and numbers[2]:
-                        comment = f"{name}, t = {'random' if t not in (1, 2, N - 1) else name_of(t)}, [s]G = [t]P + {delta}G"
+                        comment = (
+                            f"{name}, t = {'random' if t not in (1, 2, N - 1) else name_of(t)}, [s]G = [t]P + {delta}G"
+                        )
                         case("valid", "PointDoubling", comment, *numbers)
 
     def points(self):
@@ -414,7 +488,10 @@ class Cases:
         special = {"x = 0": lift_x(0), "x = 0, the other y": negate(lift_x(0)), "x = 1": lift_x(1)}
         special |= {"the least x from n on": next_x(N, 1), "the next x after it": next_x(next_x(N, 1)[0] + 1, 1)}
         special |= {"the greatest x below n": next_x(N - 1, -1), "the greatest x of all": next_x(P - 1, -1)}
-        special |= {"the next x below it": next_x(next_x(P - 1, -1)[0] - 1, -1), "x in the middle of n and p": next_x((N + P) // 2, 1)}
+        special |= {
+            "the next x below it": next_x(next_x(P - 1, -1)[0] - 1, -1),
+            "x in the middle of n and p": next_x((N + P) // 2, 1),
+        }
         special |= {f"x just above 2^{i}": next_x(2**i, 1) for i in (64, 128, 224, 255)}
         special |= {"the least y": y_above(1), "G": G, "-G": negate(G)}
         for name, point in special.items():
@@ -456,7 +533,11 @@ class Cases:
 
     def public_keys(self):
         special = {f"x = {x}": lift_x(x) for x in (0, 1, 7, 11)}
-        special |= {"x = 0, the other y": negate(lift_x(0)), "the greatest x": next_x(P - 1, -1), "x not below n": next_x(N, 1)}
+        special |= {
+            "x = 0, the other y": negate(lift_x(0)),
+            "the greatest x": next_x(P - 1, -1),
+            "x not below n": next_x(N, 1),
+        }
         special |= {f"x just above 2^{i}": next_x(2**i, 1) for i in (32, 64, 96, 128, 192, 224, 255)}
         special |= {f"x just below 2^{i}": next_x(2**i - 1, -1) for i in (32, 64, 128, 192, 224, 255)}
         special |= {f"y just above {y}": y_above(y) for y in (1, 2**32, 2**64, 2**128, 2**224)}
@@ -500,8 +581,14 @@ class Cases:
             ("y + 1, not on the curve", (x, y + 1), None),
             ("x and y exchanged", (y, x), None),
             ("of order 2 on another curve", (x, 0), None),
-            ("of the curve P-256", (0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
-                                    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5), None),
+            (
+                "of the curve P-256",
+                (
+                    0x6B17D1F2E12C4247F8BCE6E563A440F277037D812DEB33A0F4A13945D898C296,
+                    0x4FE342E2FE1A7F9B8EE7EB4A7C0F9E162BCE33576B315ECECBB6406837BF51F5,
+                ),
+                None,
+            ),
             ("infinity, one byte", None, b"\0"),
             ("infinity, 65 bytes of 0", None, bytes(65)),
             ("(0, 0)", (0, 0), None),

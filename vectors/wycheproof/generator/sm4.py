@@ -191,7 +191,5 @@ def ccm(key, iv, aad, message, tag_size=16):
     mac = bytes(16)
     for block in blocks(ccm_blocks(iv, aad, message, tag_size)):
         mac = encrypt(key, xor(block, mac))
-    ciphertext = b"".join(
-        xor(part, encrypt(key, ccm_counter(iv, i + 1))) for i, part in enumerate(blocks(message))
-    )
+    ciphertext = b"".join(xor(part, encrypt(key, ccm_counter(iv, i + 1))) for i, part in enumerate(blocks(message)))
     return ciphertext, xor(mac, encrypt(key, ccm_counter(iv, 0)))[:tag_size]

@@ -30,7 +30,12 @@ class File:
             "header": self.header,
             "notes": notes,
         }
-        groups = ",\n".join(group.text() for group in self.groups if group.cases)
+        texts, first = [], 1
+        for group in self.groups:
+            if group.cases:
+                texts.append(group.text(first))
+                first += len(group.cases)
+        groups = ",\n".join(texts)
         return json.dumps(head, indent=2)[:-2] + f',\n  "testGroups": [\n{groups}\n  ]\n}}\n'
 
 
@@ -46,14 +51,15 @@ class Group:
             assert flag in self.file.notes, flag
             self.file.used.add(flag)
         self.file.count += 1
-        case = {"tcId": self.file.count, "comment": comment, "flags": flags}
+        case = {"comment": comment, "flags": flags}
         for name, value in fields.items():
             case[name] = value.hex() if isinstance(value, bytes) else value
         self.cases.append({**case, "result": result})
 
-    def text(self):
-        """One case a line."""
-        cases = ",\n".join(f"        {json.dumps(case)}" for case in self.cases)
+    def text(self, first):
+        """One case a line, numbered from `first` on."""
+        numbered = [{"tcId": first + i, **case} for i, case in enumerate(self.cases)]
+        cases = ",\n".join(f"        {json.dumps(case)}" for case in numbered)
         fields = json.dumps(self.fields)[1:-1]
         return f'    {{\n      {fields},\n      "tests": [\n{cases}\n      ]\n    }}'
 
