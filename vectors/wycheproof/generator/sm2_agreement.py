@@ -1,61 +1,11 @@
 """The key agreement of GB/T 32918.3-2016, which TLCP uses."""
 
 from . import sm2
+from .notes import SM2_AGREEMENT
 from .sm2 import DEFAULT_ID, G, N, P, Generator, add, b32, half, lift_x, multiply, negate
 from .sm2_verify import next_x, y_above
 from .sm3 import sm3
 from .testfile import File, big
-
-NOTES = {
-    "Normal": ("BASIC", "Random keys."),
-    "KeySize": ("FUNCTIONALITY", "Keys of several sizes, among them that of a pre-master secret of TLCP, 48 bytes."),
-    "SignerId": ("FUNCTIONALITY", "IDs of several lengths, equal or not, of the two parties."),
-    "IdTooLong": ("MISSING_STEP", "An ID of 8192 bytes, whose length in bits does not fit in 16 bits."),
-    "TruncatedX": (
-        "EDGE_CASE",
-        "x' = 2^127 + (x mod 2^127) of an ephemeral key is special: bit 127 of x is 0 or 1, the bits below it are all 0 or all 1, or bits above it are all 0 or all 1.",
-    ),
-    "EdgeCasePoint": (
-        "EDGE_CASE",
-        "A peer's key or the common point has a coordinate that is small, close to p, not below n, or has leading zeros.",
-    ),
-    "EdgeCasePrivateKey": ("EDGE_CASE", "An own key is small, close to n, or a power of 2."),
-    "PointDoubling": ("EDGE_CASE", "The peer's static key and [x']R are equal, so that their sum is a doubling."),
-    "EqualKeys": ("EDGE_CASE", "Static and ephemeral keys of one side, or keys of both sides, are equal."),
-    "CommonPointAtInfinity": (
-        "AUTH_BYPASS",
-        "The common point is infinity, which the standard refuses (GB/T 32918.3, 6.1 A7 and B6). A peer can choose its keys so, without knowing the other's private keys, and would know the agreed key of an implementation that goes on.",
-    ),
-    "OwnFactorIsZero": (
-        "EDGE_CASE",
-        "t = d + x' r is 0 modulo n, so that the common point is infinity whatever the peer sends.",
-    ),
-    "InvalidCurveAttack": (
-        "CONFIDENTIALITY",
-        "A peer's key is not a point of the curve (GB/T 32918.3, 6.1 A6 and B5).",
-    ),
-    "PointAtInfinity": ("CONFIDENTIALITY", "A peer's key is infinity, in some encoding."),
-    "CoordinateRange": ("MODIFIED_PARAMETER", "A coordinate of a peer's key is not below p."),
-    "InvalidEncoding": ("MODIFIED_PARAMETER", "The encoding of a peer's key is broken."),
-    "OtherPointForm": (
-        "FUNCTIONALITY",
-        "A peer's key is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable.",
-    ),
-    "WrongConfirmation": (
-        "AUTH_BYPASS",
-        "The peer's confirmation value is not the one that belongs to this agreement (GB/T 32918.3, 6.1 A9 and B10).",
-    ),
-    "WrongRole": ("AUTH_BYPASS", "The peer computed with the roles exchanged."),
-    "PrivateKeyRange": (
-        "MODIFIED_PARAMETER",
-        "An own private key is not in the range of the standard: 1..n-2 for the static key, 1..n-1 for the ephemeral one.",
-    ),
-    "LastEphemeralKey": (
-        "CAN_OF_WORMS",
-        "The own ephemeral key is n - 1: GB/T 32918.3, 6.1 A1 allows it, but an implementation that draws it as a private key (1..n-2) never has it: acceptable.",
-    ),
-    "ZeroKeySize": ("MISSING_STEP", "A key of no bytes was asked for."),
-}
 
 HEADER = [
     "Test vectors of type Sm2KeyAgreement show one side of the SM2 key agreement (GB/T 32918.3, 6.1).",
@@ -66,7 +16,7 @@ HEADER = [
 
 
 def make():
-    file = File("SM2-KEY-AGREEMENT", "sm2_key_agreement_schema.json", HEADER, NOTES)
+    file = File("SM2-KEY-AGREEMENT", "sm2_key_agreement_schema.json", HEADER, SM2_AGREEMENT)
     cases = Cases(file)
     cases.normal()
     cases.truncation()

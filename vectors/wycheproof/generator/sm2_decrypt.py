@@ -3,66 +3,11 @@
 import hashlib
 
 from . import asn1, sm2
+from .notes import SM2_DECRYPT
 from .sm2 import G, N, P, Generator, add, b32, lift_x, multiply, negate
 from .sm2_verify import next_x, y_above
 from .sm3 import kdf, sm3
 from .testfile import File, big
-
-NOTES = {
-    "Normal": ("BASIC", "A ciphertext made with random values."),
-    "MessageLength": (
-        "FUNCTIONALITY",
-        "The plaintext ends at or beside a block of the key derivation function or of the hash.",
-    ),
-    "EdgeCaseNonce": (
-        "EDGE_CASE",
-        "The nonce of the encryption is special, so that C1 is G, -G, the public key or the like.",
-    ),
-    "EdgeCasePoint": (
-        "EDGE_CASE",
-        "C1 or the shared point has a coordinate that is small, has leading zeros or is not below n.",
-    ),
-    "EdgeCasePrivateKey": ("EDGE_CASE", "The private key is 1 or n - 2."),
-    "KdfStartsWithZero": ("EDGE_CASE", "The key stream starts with zeros but is not all zero: it must be accepted."),
-    "KdfIsZero": (
-        "CONFIDENTIALITY",
-        "The key stream of the whole message is zero, so that C2 is the plaintext. Encryption draws another nonce (GB/T 32918.4, 6.1 A5), decryption refuses (7.1 B4).",
-    ),
-    "EmptyMessage": (
-        "CAN_OF_WORMS",
-        "C2 is empty. A key stream of no bits has no bit that is not zero: 6.1 A5 never lets such a ciphertext out.",
-    ),
-    "InvalidCurveAttack": (
-        "CONFIDENTIALITY",
-        "C1 is not on the curve (GB/T 32918.4, 7.1 B1). C2 and C3 are right for an implementation that does not look, which then tells parts of its private key.",
-    ),
-    "PointAtInfinity": ("CONFIDENTIALITY", "C1 is infinity, in some encoding (GB/T 32918.4, 7.1 B2)."),
-    "CoordinateRange": ("MODIFIED_PARAMETER", "A coordinate of C1 is not below p."),
-    "OtherPointForm": (
-        "FUNCTIONALITY",
-        "C1 is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable.",
-    ),
-    "WrongPointForm": (
-        "MODIFIED_PARAMETER",
-        "The first byte of C1 is none of the standard's, or does not belong to the rest.",
-    ),
-    "NegatedPoint": ("AUTH_BYPASS", "C1 is negated: the shared point has the same x."),
-    "ModifiedC1": ("AUTH_BYPASS", "C1 is another point of the curve."),
-    "ModifiedC2": ("AUTH_BYPASS", "C2 was changed, cut or made longer."),
-    "ModifiedC3": ("AUTH_BYPASS", "C3 was changed, cut or made longer."),
-    "WrongOrder": ("AUTH_BYPASS", "The parts are in another order, such as C1 C2 C3 of GM/T 0003-2012 and before."),
-    "WrongCheckValue": ("AUTH_BYPASS", "C3 is not SM3(x2 || M || y2)."),
-    "WrongKdf": ("MODIFIED_PARAMETER", "The key stream was derived otherwise."),
-    "WrongKey": ("AUTH_BYPASS", "The ciphertext is for another key."),
-    "Truncated": ("CAN_OF_WORMS", "The ciphertext is cut."),
-    "BerEncoding": ("BER_ENCODING", "The ciphertext is in BER but not in DER (X.690, 10)."),
-    "NonMinimalInteger": ("BER_ENCODING", "An INTEGER has needless leading bytes (X.690, 8.3.2)."),
-    "MissingZero": ("LEGACY", "A leading 0 is missing, so that the INTEGER is negative."),
-    "InvalidEncoding": ("CAN_OF_WORMS", "The encoding of the ciphertext is broken."),
-    "InvalidTypes": ("CAN_OF_WORMS", "An element has another ASN.1 type."),
-    "TrailingData": ("CAN_OF_WORMS", "More follows the ciphertext, or its last element."),
-    "ModifiedValue": ("AUTH_BYPASS", "The encoding is DER, of other values."),
-}
 
 HEADER = [
     "Test vectors of type Sm2Decrypt are meant for the decryption of SM2 ciphertexts.",
@@ -75,7 +20,7 @@ TWO_ZEROS = 0x599
 
 
 def make():
-    file = File("SM2-PKE", "sm2_decrypt_schema.json", HEADER, NOTES)
+    file = File("SM2-PKE", "sm2_decrypt_schema.json", HEADER, SM2_DECRYPT)
     cases = Cases(file)
     cases.plain()
     cases.asn1()

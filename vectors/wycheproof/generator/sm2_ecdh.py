@@ -1,44 +1,10 @@
 """Plain ECDH on the SM2 curve, as TLS 1.3 uses it (RFC 8998, 2.3 and RFC 8446, 7.4.2)."""
 
 from . import sm2
+from .notes import SM2_ECDH
 from .sm2 import G, N, P, Generator, add, b32, lift_x, multiply, negate
 from .sm2_verify import next_x, y_above
 from .testfile import File, big
-
-NOTES = {
-    "Normal": ("BASIC", "Random keys."),
-    "EdgeCaseEphemeralKey": (
-        "EDGE_CASE",
-        "A coordinate of the public key is small, close to p, not below n, or has bytes of 0; or the point is a small multiple of G.",
-    ),
-    "EdgeCaseSharedSecret": (
-        "EDGE_CASE",
-        "A coordinate of the shared point is small, close to p, not below n, or has leading zeros. The secret always has 32 bytes.",
-    ),
-    "EdgeCasePrivateKey": ("EDGE_CASE", "The private key is small, close to n, or has long runs of bits."),
-    "EdgeCaseDoubling": (
-        "EDGE_CASE",
-        "The public key is a small multiple of G or of its inverse and the private key makes additions of equal or opposite points likely.",
-    ),
-    "OtherPointForm": (
-        "FUNCTIONALITY",
-        "The public key is compressed or hybrid. GB/T 32918.1 defines these forms and leaves open which an implementation reads; TLS 1.3 allows the uncompressed form only (RFC 8446, 4.2.8.2): acceptable.",
-    ),
-    "InvalidCompressedPublic": ("MODIFIED_PARAMETER", "The public key is compressed, and no point has this x."),
-    "InvalidCurveAttack": (
-        "CONFIDENTIALITY",
-        "The public key is not a point of the curve. An implementation that computes with it tells parts of its private key.",
-    ),
-    "WrongCurve": ("CONFIDENTIALITY", "The public key is a point of another curve of the same size."),
-    "CoordinateRange": ("MODIFIED_PARAMETER", "A coordinate of the public key is not below p."),
-    "PointAtInfinity": ("CONFIDENTIALITY", "The public key is infinity, in some encoding."),
-    "InvalidEncoding": ("MODIFIED_PARAMETER", "The encoding of the public key is broken."),
-    "PrivateKeyRange": ("MODIFIED_PARAMETER", "The private key is not in 1..n-2 (GB/T 32918.1, 6.1)."),
-    "LastPrivateKey": (
-        "CAN_OF_WORMS",
-        "The private key is n - 1, which GB/T 32918.1, 6.1 excludes, as it cannot sign. It can agree, and RFC 8998 does not say whether it may: acceptable.",
-    ),
-}
 
 HEADER = [
     "Test vectors of type EcdhEcpointTest are intended for testing an ECDH implementation",
@@ -48,7 +14,7 @@ HEADER = [
 
 
 def make():
-    file = File("ECDH", "ecdh_ecpoint_test_schema_v1.json", HEADER, NOTES)
+    file = File("ECDH", "ecdh_ecpoint_test_schema_v1.json", HEADER, SM2_ECDH)
     group = file.group("EcdhEcpointTest", curve="curveSM2", encoding="ecpoint")
     random = Generator("SM2 ECDH")
 

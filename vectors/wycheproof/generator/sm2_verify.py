@@ -3,81 +3,11 @@
 import hashlib
 
 from . import asn1, sm2
+from .notes import SM2_VERIFY
 from .roots import lift_y
 from .sm2 import DEFAULT_ID, G, N, P, TLS13_ID, Generator, add, b32, lift_x, multiply, negate
 from .sm3 import sm3
 from .testfile import File, big
-
-NOTES = {
-    "ValidSignature": ("BASIC", "A signature made with random values."),
-    "SignerId": (
-        "FUNCTIONALITY",
-        "The signer's ID is of another length or content than the default one. It has 0 to 8191 bytes, as its length in bits must fit in 16 bits (GB/T 32918.2, 5.5).",
-    ),
-    "IdTooLong": (
-        "MISSING_STEP",
-        "The ID has 8192 bytes: ENTL cannot hold its length, and no Z exists. The signature was made with a length that was cut or widened.",
-    ),
-    "WrongId": ("AUTH_BYPASS", "The signature was made under another ID. It must be refused, or the ID binds nothing."),
-    "WrongZ": (
-        "MODIFIED_PARAMETER",
-        "The signature covers another digest than e = SM3(Z || M): Z is left out or made of other things.",
-    ),
-    "WrongScheme": (
-        "AUTH_BYPASS",
-        "The signature would pass a verification that leaves out or confuses a step, or was made with another scheme on the same curve, such as ECDSA.",
-    ),
-    "ModifiedMessage": ("AUTH_BYPASS", "The message is another than the signed one."),
-    "ModifiedSignature": (
-        "AUTH_BYPASS",
-        "r and s were exchanged, negated or replaced by numbers that follow from them.",
-    ),
-    "ModifiedInteger": (
-        "CAN_OF_WORMS",
-        "r or s was changed by a multiple of n or of a power of 2. Both must be in 1..n-1 (GB/T 32918.2, 7.1 B1 and B2).",
-    ),
-    "RangeCheck": ("AUTH_BYPASS", "r and s are special numbers, most of them outside 1..n-1."),
-    "SumIsZero": (
-        "AUTH_BYPASS",
-        "r + s = 0 modulo n, which step B5 refuses. Without that step anyone can make this signature, without a key.",
-    ),
-    "PointAtInfinity": (
-        "AUTH_BYPASS",
-        "[s]G + [t]P is infinity, which has no x. An implementation that takes 0 or 1 for it would accept.",
-    ),
-    "PointDoubling": (
-        "EDGE_CASE",
-        "[s]G and [t]P are equal, or differ by a small multiple of G: a formula for the sum of different points fails.",
-    ),
-    "EdgeCaseMultiplication": (
-        "EDGE_CASE",
-        "s or t = r + s has a special form, such as long runs of bits or a small difference to n.",
-    ),
-    "EdgeCasePrivateKey": (
-        "EDGE_CASE",
-        "The private key is small, close to n or a power of 2: tables of multiples of G and of the public key share entries.",
-    ),
-    "EdgeCasePublicKey": ("EDGE_CASE", "A coordinate of the public key is small, close to p, or has bytes of 0."),
-    "EdgeCasePoint": ("EDGE_CASE", "The x of [s]G + [t]P is 0, small, not below n, or close to p."),
-    "SpecialCaseHash": ("EDGE_CASE", "The digest e is 0, close to n or p, not below n, or of long runs of bits."),
-    "SmallRandS": ("EDGE_CASE", "r or s is a small number, with a short encoding."),
-    "OtherKeyForm": (
-        "FUNCTIONALITY",
-        "The public key is compressed or hybrid. GB/T 32918.1 defines these forms beside the uncompressed one and leaves open which an implementation reads: acceptable.",
-    ),
-    "InvalidPublicKey": (
-        "MISSING_STEP",
-        "The public key is not a point of the curve in its one uncompressed encoding. The signature would pass if nobody looked (GB/T 32918.1, 6.2).",
-    ),
-    "BerEncoding": ("BER_ENCODING", "The signature is in BER but not in DER (X.690, 10)."),
-    "NonMinimalInteger": ("BER_ENCODING", "An INTEGER has needless leading bytes (X.690, 8.3.2)."),
-    "MissingZero": ("LEGACY", "A leading 0 is missing, so that the INTEGER is negative."),
-    "InvalidEncoding": ("CAN_OF_WORMS", "The encoding of the signature is broken."),
-    "InvalidTypes": ("AUTH_BYPASS", "An element has another ASN.1 type."),
-    "TrailingData": ("SIGNATURE_MALLEABILITY", "More follows the signature, or its last element."),
-    "Truncated": ("CAN_OF_WORMS", "The signature is cut."),
-    "ModifiedValue": ("CAN_OF_WORMS", "The encoding is DER, of other numbers."),
-}
 
 HEADER = [
     "Test vectors of type Sm2Verify are meant for the verification of SM2 signatures with SM3 in DER,",
@@ -88,7 +18,7 @@ HEADER = [
 
 
 def make():
-    file = File("SM2", "sm2_verify_schema.json", HEADER, NOTES)
+    file = File("SM2", "sm2_verify_schema.json", HEADER, SM2_VERIFY)
     cases = Cases(file)
     cases.default_id()
     cases.identities()
