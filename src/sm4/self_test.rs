@@ -1,8 +1,8 @@
 //! The known-answer tests of SM4 and its modes.
 //!
-//! Each begins with an example of a standard. Then come lengths that lead through all of the kernel
-//! in use, whichever it is; what these give is known as a digest, which a unit test computes anew
-//! with RustCrypto.
+//! Each begins with a published example. Then come lengths that lead through all of the kernel in use,
+//! whichever it is; what these give is known as a digest, of what OpenSSL 3.0.19 computed, and a unit
+//! test computes it anew with RustCrypto.
 
 use aead::{AeadCore, AeadInOut};
 use cipher::consts::{U12, U16};
