@@ -6,6 +6,9 @@
 
 #![cfg(all(target_arch = "x86_64", unix))]
 
+mod drbg;
+#[path = "../common/drbg_states.rs"]
+mod drbg_states;
 #[path = "../../src/arch/wipe/dump.rs"]
 #[allow(dead_code)]
 mod dump;
