@@ -333,7 +333,8 @@ impl Program {
     fn run(&self, test: &str, role: &str, injected: Option<&str>) -> String {
         let mut command = Command::new(&self.path);
         command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
-        command.env(ROLE, role).env_remove(injection::VARIABLE);
+        command.env(ROLE, role).env("RUST_BACKTRACE", "0");
+        command.env_remove(injection::VARIABLE);
         if let Some(check) = injected {
             command.env(injection::VARIABLE, check);
         }
