@@ -187,8 +187,8 @@ static IS_TESTING: AtomicBool = AtomicBool::new(false);
 static STRICT: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
-    /// Whether this thread runs a test, which then may use what it tests.
-    static TESTS_HERE: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread is inside a test or a service, which may use what it is made of.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
     /// The services used since somebody began to observe.
     static USED: Cell<Services> = const { Cell::new(Services::NONE) };
 }
@@ -217,7 +217,7 @@ impl SelfTest {
     #[inline]
     pub(crate) fn enter(&'static self, service: Service) -> Result<(), Error> {
         self.ready()?;
-        if !service.is_gm() && STRICT.load(Ordering::Relaxed) {
+        if !service.is_gm() && is_strict_gm() && !INSIDE.get() {
             return Err(Error::NotApproved(service));
         }
         USED.set(USED.get().with(service));
@@ -261,7 +261,7 @@ impl SelfTest {
     /// Runs what has not passed yet.
     #[cold]
     fn first_use(&'static self) -> Result<(), Error> {
-        if TESTS_HERE.get() {
+        if INSIDE.get() {
             return Ok(());
         }
         let tests = Tests::begin();
@@ -272,6 +272,29 @@ impl SelfTest {
             }
         }
         Ok(())
+    }
+}
+
+/// Runs `work`, which is a part of a service that has been entered, or of a test: what it uses is not
+/// asked for again, and is no service of its own to who observes.
+pub(crate) fn within<T>(work: impl FnOnce() -> T) -> T {
+    let _outside = Outside {
+        inside: INSIDE.replace(true),
+        used: USED.get(),
+    };
+    work()
+}
+
+/// What was before [`within`], and is again when this is dropped.
+struct Outside {
+    inside: bool,
+    used: Services,
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        INSIDE.set(self.inside);
+        USED.set(self.used);
     }
 }
 
@@ -304,16 +327,14 @@ impl Tests {
     fn begin() -> Self {
         let guard = TESTING.lock().unwrap_or_else(PoisonError::into_inner);
         IS_TESTING.store(true, Ordering::Relaxed);
-        TESTS_HERE.set(true);
         Self(guard)
     }
 
     fn run(&self, test: &SelfTest) -> Outcome {
         let name = test.algorithm.name();
-        let used = USED.get();
         let start = Instant::now();
         let mut answers = Answers::of(name);
-        let result = match (test.run)(&mut answers) {
+        let result = match within(|| (test.run)(&mut answers)) {
             Ok(()) if answers.compared > 0 => {
                 pass(test.algorithm);
                 operational()
@@ -321,13 +342,10 @@ impl Tests {
             Ok(()) => Err(fail(name, "nothing was compared")),
             Err(check) => Err(fail(name, check)),
         };
-        let duration = start.elapsed();
-        // What a test uses is no service to the caller.
-        USED.set(used);
         Outcome {
             name,
             kernel: (test.kernel)(),
-            duration,
+            duration: start.elapsed(),
             checks: answers.compared,
             result,
         }
@@ -339,7 +357,6 @@ impl Drop for Tests {
         if std::thread::panicking() {
             fail("self tests", "panicked");
         }
-        TESTS_HERE.set(false);
         IS_TESTING.store(false, Ordering::Relaxed);
     }
 }
@@ -467,4 +484,23 @@ pub(crate) mod injection {
         }
         ordered == name
     }
+}
+
+/// For what is for good, the error state and strict GM mode: runs `body` in a process of its own.
+/// `test`, from which it is called, is named as in the list of tests.
+#[cfg(test)]
+pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
+    const HERE: &str = "SHANGMI_TEST_OWN_PROCESS";
+    if std::env::var_os(HERE).is_some() {
+        return body();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(HERE, "1")
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let passed = output.status.success() && text.contains("1 passed");
+    assert!(passed, "{test} in a process of its own:\n{text}");
 }

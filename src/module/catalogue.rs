@@ -3,13 +3,19 @@
 #[cfg(any(feature = "international", feature = "pkcs11"))]
 use super::international;
 use crate::gate::SelfTest;
-use crate::sm3;
+use crate::{sm3, sm4};
 
 /// In this order: first what the others rest on.
 pub(super) static CATALOGUE: &[&SelfTest] = &[
     &sm3::self_test::SM3,
     &sm3::self_test::HMAC_SM3,
     &sm3::integrity::INTEGRITY,
+    &sm3::self_test::HKDF_SM3,
+    &sm4::self_test::SM4,
+    &sm4::self_test::SM4_CBC,
+    &sm4::self_test::SM4_CTR,
+    &sm4::self_test::SM4_GCM,
+    &sm4::self_test::SM4_CCM,
     #[cfg(any(feature = "international", feature = "pkcs11"))]
     &international::SHA256,
     #[cfg(any(feature = "international", feature = "pkcs11"))]

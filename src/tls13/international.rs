@@ -1,6 +1,5 @@
 //! International algorithms from RustCrypto, beside the SM ones: a provider without any C.
 
-mod gate;
 mod hkdf;
 mod kx;
 mod sign;

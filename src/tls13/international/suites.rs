@@ -7,11 +7,11 @@ use rustls::crypto::hash::HashAlgorithm;
 use rustls::{CipherSuite, ConnectionTrafficSecrets, SupportedCipherSuite, Tls13CipherSuite};
 use sha2::{Sha256, Sha384};
 
-use super::super::aead::RecordAead;
-use super::super::hash::TranscriptHash;
+use super::super::aead::{RecordAead, RecordCipher};
+use super::super::hash::{Transcript, TranscriptHash};
 use super::super::hkdf::KeySchedule;
-use super::gate::Gated;
-use super::hkdf::Schedule;
+use crate::module::international::{self, AES_GCM, HkdfOver};
+use crate::module::{Error, Service};
 
 pub(super) static TLS13_AES_256_GCM_SHA384: SupportedCipherSuite =
     SupportedCipherSuite::Tls13(&Tls13CipherSuite {
@@ -37,11 +37,43 @@ pub(super) static TLS13_AES_128_GCM_SHA256: SupportedCipherSuite =
         quic: None,
     });
 
-static SHA256: TranscriptHash<Gated<Sha256>> = TranscriptHash::new(HashAlgorithm::SHA256);
-static SHA384: TranscriptHash<Gated<Sha384>> = TranscriptHash::new(HashAlgorithm::SHA384);
-static SHA256_SCHEDULE: KeySchedule<Schedule<Hmac<Sha256>>> = KeySchedule::new();
-static SHA384_SCHEDULE: KeySchedule<Schedule<Hmac<Sha384>>> = KeySchedule::new();
-static AES_128_GCM: RecordAead<Gated<Aes128Gcm>> =
+static SHA256: TranscriptHash<Sha256> = TranscriptHash::new(HashAlgorithm::SHA256);
+static SHA384: TranscriptHash<Sha384> = TranscriptHash::new(HashAlgorithm::SHA384);
+static SHA256_SCHEDULE: KeySchedule<HkdfOver<Hmac<Sha256>>> = KeySchedule::new();
+static SHA384_SCHEDULE: KeySchedule<HkdfOver<Hmac<Sha384>>> = KeySchedule::new();
+static AES_128_GCM: RecordAead<Aes128Gcm> =
     RecordAead::new(|key, iv| Ok(ConnectionTrafficSecrets::Aes128Gcm { key, iv }));
-static AES_256_GCM: RecordAead<Gated<Aes256Gcm>> =
+static AES_256_GCM: RecordAead<Aes256Gcm> =
     RecordAead::new(|key, iv| Ok(ConnectionTrafficSecrets::Aes256Gcm { key, iv }));
+
+impl RecordCipher for Aes128Gcm {
+    fn enter_sealing() -> Result<(), Error> {
+        AES_GCM.enter(Service::Aes128Gcm)
+    }
+
+    fn enter_opening() -> Result<(), Error> {
+        AES_GCM.enter(Service::Aes128Gcm)
+    }
+}
+
+impl RecordCipher for Aes256Gcm {
+    fn enter_sealing() -> Result<(), Error> {
+        AES_GCM.enter(Service::Aes256Gcm)
+    }
+
+    fn enter_opening() -> Result<(), Error> {
+        AES_GCM.enter(Service::Aes256Gcm)
+    }
+}
+
+impl Transcript for Sha256 {
+    fn enter() -> Result<(), Error> {
+        international::SHA256.enter(Service::Sha256)
+    }
+}
+
+impl Transcript for Sha384 {
+    fn enter() -> Result<(), Error> {
+        international::SHA384.enter(Service::Sha384)
+    }
+}
