@@ -187,6 +187,8 @@ static IS_TESTING: AtomicBool = AtomicBool::new(false);
 static STRICT: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
+    /// Whether this thread runs a test, which then may use what it tests.
+    static TESTS_HERE: Cell<bool> = const { Cell::new(false) };
     /// Whether this thread is inside a test or a service, which may use what it is made of.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
     /// The services used since somebody began to observe.
@@ -261,7 +263,7 @@ impl SelfTest {
     /// Runs what has not passed yet.
     #[cold]
     fn first_use(&'static self) -> Result<(), Error> {
-        if INSIDE.get() {
+        if TESTS_HERE.get() {
             return Ok(());
         }
         let tests = Tests::begin();
@@ -275,8 +277,8 @@ impl SelfTest {
     }
 }
 
-/// Runs `work`, which is a part of a service that has been entered, or of a test: what it uses is not
-/// asked for again, and is no service of its own to who observes.
+/// Runs `work`, which is a part of a service that has been entered, or of a test: what it uses needs no
+/// approval again, and is no service of its own to who observes.
 pub(crate) fn within<T>(work: impl FnOnce() -> T) -> T {
     let _outside = Outside {
         inside: INSIDE.replace(true),
@@ -327,6 +329,7 @@ impl Tests {
     fn begin() -> Self {
         let guard = TESTING.lock().unwrap_or_else(PoisonError::into_inner);
         IS_TESTING.store(true, Ordering::Relaxed);
+        TESTS_HERE.set(true);
         Self(guard)
     }
 
@@ -357,8 +360,15 @@ impl Drop for Tests {
         if std::thread::panicking() {
             fail("self tests", "panicked");
         }
+        TESTS_HERE.set(false);
         IS_TESTING.store(false, Ordering::Relaxed);
     }
+}
+
+/// Whether this thread runs a self test just now, for whose end all others wait.
+#[inline]
+pub(crate) fn is_testing_here() -> bool {
+    TESTS_HERE.get()
 }
 
 fn pass(algorithm: Algorithm) {

@@ -3,7 +3,7 @@
 #[cfg(any(feature = "international", feature = "pkcs11"))]
 use super::international;
 use crate::gate::SelfTest;
-use crate::{sm3, sm4};
+use crate::{random, sm3, sm4};
 
 /// In this order: first what the others rest on.
 pub(super) static CATALOGUE: &[&SelfTest] = &[
@@ -16,6 +16,10 @@ pub(super) static CATALOGUE: &[&SelfTest] = &[
     &sm4::self_test::SM4_CTR,
     &sm4::self_test::SM4_GCM,
     &sm4::self_test::SM4_CCM,
+    &random::self_test::ENTROPY,
+    &random::self_test::HASH_DRBG,
+    &random::self_test::HMAC_DRBG,
+    &random::self_test::CTR_DRBG,
     #[cfg(any(feature = "international", feature = "pkcs11"))]
     &international::SHA256,
     #[cfg(any(feature = "international", feature = "pkcs11"))]

@@ -9,6 +9,7 @@ mod heap;
 mod international;
 mod key_files;
 mod locked;
+mod random;
 mod token;
 mod types;
 
