@@ -115,6 +115,13 @@ impl Sm3 {
         self.kernel.compress(&mut self.state, blocks);
     }
 
+    /// The digest, for a floor above that has passed a gate of its own.
+    pub(crate) fn finished(mut self) -> [u8; DIGEST_LEN] {
+        let mut digest = [0; DIGEST_LEN];
+        self.finish(&mut digest);
+        digest
+    }
+
     /// Pads the message (5.2) and writes the digest, for a service that has entered a gate of its own.
     /// `self` is then to be reset or dropped.
     pub(crate) fn finish(&mut self, digest: &mut [u8; DIGEST_LEN]) {

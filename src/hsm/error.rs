@@ -294,6 +294,11 @@ impl Error {
         }
     }
 
+    /// `error`, unless the cryptographic module failed in the meantime: then that is the cause.
+    pub(super) fn unless_refused(error: Self) -> Self {
+        module::operational().map_or_else(Self::Refused, |()| error)
+    }
+
     /// The same error, with a code known to come from this vendor's module.
     pub(super) fn of(self, vendor: Vendor) -> Self {
         match self {
@@ -589,6 +594,9 @@ impl std::error::Error for Error {
 
 impl From<Error> for sm2::Error {
     fn from(error: Error) -> Self {
-        Self::KeyUnavailable(Box::new(error))
+        match error {
+            Error::Refused(error) => Self::Module(error),
+            error => Self::KeyUnavailable(Box::new(error)),
+        }
     }
 }

@@ -3,7 +3,7 @@
 #[cfg(any(feature = "international", feature = "pkcs11"))]
 use super::international;
 use crate::gate::SelfTest;
-use crate::{random, sm3, sm4};
+use crate::{random, sm2, sm3, sm4};
 
 /// In this order: first what the others rest on.
 pub(super) static CATALOGUE: &[&SelfTest] = &[
@@ -20,6 +20,13 @@ pub(super) static CATALOGUE: &[&SelfTest] = &[
     &random::self_test::HASH_DRBG,
     &random::self_test::HMAC_DRBG,
     &random::self_test::CTR_DRBG,
+    &sm2::self_test::KEY_GENERATION,
+    &sm2::self_test::SIGN,
+    &sm2::self_test::VERIFY,
+    &sm2::self_test::ECDH,
+    &sm2::self_test::AGREEMENT,
+    &sm2::self_test::ENCRYPT,
+    &sm2::self_test::DECRYPT,
     #[cfg(any(feature = "international", feature = "pkcs11"))]
     &international::SHA256,
     #[cfg(any(feature = "international", feature = "pkcs11"))]

@@ -111,7 +111,7 @@ impl HmacSm3 {
     }
 
     /// A clone, for a caller that wipes what this leaves behind.
-    pub(super) fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         Self {
             inner: self.inner.clone(),
             outer: self.outer,

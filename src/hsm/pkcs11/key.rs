@@ -259,7 +259,7 @@ fn random_digest(scheme: Scheme) -> Result<Vec<u8>, Error> {
     let mut digest = vec![0; scheme.digest_len()];
     SystemRandom
         .try_fill_bytes(&mut digest)
-        .map_err(|_| Error::Random)?;
+        .map_err(|_| Error::unless_refused(Error::Random))?;
     Ok(digest)
 }
 
@@ -350,10 +350,10 @@ impl KeyFacts {
     }
 
     fn wrong_signature(&self, scheme: Scheme) -> Error {
-        Error::WrongSignature {
+        Error::unless_refused(Error::WrongSignature {
             key: self.name.clone(),
             mechanism: scheme.mechanism_name().into(),
-        }
+        })
     }
 }
 

@@ -79,7 +79,7 @@ fn tag(token: &Token, user: CK_USER_TYPE, pin: &[u8]) -> Result<[u8; 32], Error>
             let mut key = SecretBytes::zeroed(32);
             SystemRandom
                 .try_fill_bytes(key.as_mut_bytes())
-                .map_err(|_| Error::Random)?;
+                .map_err(|_| Error::unless_refused(Error::Random))?;
             KEY.get_or_init(|| key)
         }
     };
