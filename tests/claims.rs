@@ -1,4 +1,5 @@
-//! docs/ssp.md: each parameter has a zeroization test, and each test that it names is there.
+//! What docs/ claims: each sensitive security parameter has a zeroization test, and each test that a page
+//! names, as `file::test`, is there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -21,13 +22,7 @@ fn every_parameter_has_a_zeroization_test() {
             let (file, function) = test
                 .split_once("::")
                 .unwrap_or_else(|| panic!("`{}` has no zeroization test: {test:?}", row[0]));
-            let source = fs::read_to_string(root.join(file));
-            let source = source.unwrap_or_else(|error| panic!("{}: {file}: {error}", row[0]));
-            assert!(
-                is_test(&source, function),
-                "`{}` names {test}, which is no test",
-                row[0]
-            );
+            assert_test("docs/ssp.md", file, function);
             named.insert(test);
         }
     }
@@ -35,6 +30,35 @@ fn every_parameter_has_a_zeroization_test() {
         "\nSSPs {}, zeroization tests {}, rows without one 0",
         rows.len(),
         named.len()
+    );
+}
+
+#[test]
+fn every_test_that_a_page_names_is_there() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let mut named = BTreeSet::new();
+    for page in fs::read_dir(folder).unwrap() {
+        let page = page.unwrap().path();
+        let text = fs::read_to_string(&page).unwrap();
+        let quoted = text.split('`').skip(1).step_by(2);
+        for claim in quoted.filter(|text| text.contains(".rs::")) {
+            let (file, function) = claim.split_once("::").unwrap();
+            assert_test(&page.display().to_string(), file, function);
+            named.insert(claim.to_owned());
+        }
+    }
+    assert!(named.len() > 20, "only {} tests are named", named.len());
+    println!("\nclaims: {} tests named in docs/, all there", named.len());
+}
+
+/// Fails if `page` names what is no test.
+fn assert_test(page: &str, file: &str, function: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+    let source = fs::read_to_string(path);
+    let source = source.unwrap_or_else(|error| panic!("{page} names {file}: {error}"));
+    assert!(
+        is_test(&source, function),
+        "{page} names {file}::{function}, which is no test"
     );
 }
 
