@@ -63,6 +63,21 @@ impl StreamCipher for Sm4Ctr {
         enter()?;
         within(|| self.0.try_write_keystream(buf))
     }
+
+    // So that the panic says whether it is the module's state or the end of the key stream.
+    fn apply_keystream_inout(&mut self, buf: InOutBuf<'_, '_, u8>) {
+        SM4_CTR.enter_or_panic(Service::Sm4Ctr);
+        within(|| self.0.apply_keystream_inout(buf));
+    }
+
+    fn apply_keystream(&mut self, buf: &mut [u8]) {
+        self.apply_keystream_inout(buf.into());
+    }
+
+    fn write_keystream(&mut self, buf: &mut [u8]) {
+        SM4_CTR.enter_or_panic(Service::Sm4Ctr);
+        within(|| self.0.write_keystream(buf));
+    }
 }
 
 impl StreamCipherSeek for Sm4Ctr {
