@@ -55,7 +55,7 @@ fn run_file(name: &str, text: &str) -> usize {
 }
 
 /// Subfolders that a test of their own runs, each with its README.
-const RUN_ELSEWHERE: [&str; 1] = ["nist"];
+const RUN_ELSEWHERE: [&str; 2] = ["nist", "wycheproof"];
 
 fn json_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(folder)
