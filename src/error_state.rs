@@ -27,7 +27,7 @@ const ROLE: &str = "SHANGMI_TEST_ROLE";
 /// One process for each check of each self test, in which it fails at the start; and one for each
 /// self test, in which it fails when all works already.
 #[test]
-fn injected_failures() {
+fn every_injected_failure_ends_in_the_error_state() {
     match role().as_deref() {
         None => {}
         Some("list") => return list(),
@@ -36,7 +36,7 @@ fn injected_failures() {
     }
     let unsealed = Program::this();
     let sealed = Program::sealed();
-    let name = "error_state::injected_failures";
+    let name = "error_state::every_injected_failure_ends_in_the_error_state";
     let mut checks = 0;
     let mut seen = BTreeSet::new();
     for program in [&unsealed, &sealed] {
@@ -162,7 +162,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> + Clone {
 
 /// One process for each service, which uses it first of all.
 #[test]
-fn a_service_begins_with_its_tests() {
+fn a_service_runs_its_test_first() {
     if let Some(name) = role() {
         let entry = entries().find(|entry| entry.name == name).unwrap();
         assert_eq!(module::state(), State::PowerOn);
@@ -179,7 +179,7 @@ fn a_service_begins_with_its_tests() {
         return;
     }
     for entry in entries() {
-        let name = "error_state::a_service_begins_with_its_tests";
+        let name = "error_state::a_service_runs_its_test_first";
         Program::this().run(name, entry.name, None);
     }
 }
