@@ -27,7 +27,7 @@ const ROLE: &str = "SHANGMI_TEST_ROLE";
 /// One process for each check of each self test, in which it fails at the start; and one for each
 /// self test, in which it fails when all works already.
 #[test]
-fn injected_failures() {
+fn every_injected_failure_ends_in_the_error_state() {
     match role().as_deref() {
         None => {}
         Some("list") => return list(),
@@ -36,7 +36,7 @@ fn injected_failures() {
     }
     let unsealed = Program::this();
     let sealed = Program::sealed();
-    let name = "error_state::injected_failures";
+    let name = "error_state::every_injected_failure_ends_in_the_error_state";
     let mut checks = 0;
     let mut seen = BTreeSet::new();
     for program in [&unsealed, &sealed] {
@@ -162,7 +162,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> + Clone {
 
 /// One process for each service, which uses it first of all.
 #[test]
-fn a_service_begins_with_its_tests() {
+fn a_service_runs_its_test_first() {
     if let Some(name) = role() {
         let entry = entries().find(|entry| entry.name == name).unwrap();
         assert_eq!(module::state(), State::PowerOn);
@@ -179,7 +179,7 @@ fn a_service_begins_with_its_tests() {
         return;
     }
     for entry in entries() {
-        let name = "error_state::a_service_begins_with_its_tests";
+        let name = "error_state::a_service_runs_its_test_first";
         Program::this().run(name, entry.name, None);
     }
 }
@@ -210,7 +210,8 @@ fn threads_share_one_run_of_the_tests() {
         let printed = Program::this().run(name, "threads", Some("list"));
         let once = printed.split("---- on demand").next().unwrap();
         let mut seen = BTreeSet::new();
-        for check in checks_in(once) {
+        // That of a new key is made for each.
+        for check in checks_in(once).filter(|check| !check.ends_with("/pairwise consistency")) {
             assert!(seen.insert(check.clone()), "{check} was made twice");
         }
         assert!(seen.len() > 60, "{seen:?}");
@@ -275,11 +276,9 @@ fn strict_gm_mode_refuses_all_others() {
             }
             Err(panic) => {
                 let text = panic.downcast_ref::<String>().unwrap();
-                assert!(
-                    text.contains("strict GM mode is on"),
-                    "{}: {text}",
-                    entry.name
-                );
+                let by_rustls = text.ends_with("EncryptError");
+                let says = text.contains("strict GM mode is on") || by_rustls;
+                assert!(says, "{}: {text}", entry.name);
             }
         }
     };
@@ -333,7 +332,8 @@ impl Program {
     fn run(&self, test: &str, role: &str, injected: Option<&str>) -> String {
         let mut command = Command::new(&self.path);
         command.args([test, "--exact", "--nocapture", "--test-threads=1"]);
-        command.env(ROLE, role).env_remove(injection::VARIABLE);
+        command.env(ROLE, role).env("RUST_BACKTRACE", "0");
+        command.env_remove(injection::VARIABLE);
         if let Some(check) = injected {
             command.env(injection::VARIABLE, check);
         }

@@ -187,10 +187,10 @@ static IS_TESTING: AtomicBool = AtomicBool::new(false);
 static STRICT: AtomicBool = AtomicBool::new(false);
 
 thread_local! {
+    /// Whether this thread runs a test, which then may use what it tests.
+    static TESTS_HERE: Cell<bool> = const { Cell::new(false) };
     /// Whether this thread is inside a test or a service, which may use what it is made of.
     static INSIDE: Cell<bool> = const { Cell::new(false) };
-    /// Whether this thread runs the tests.
-    static TESTS_HERE: Cell<bool> = const { Cell::new(false) };
     /// The services used since somebody began to observe.
     static USED: Cell<Services> = const { Cell::new(Services::NONE) };
 }
@@ -263,7 +263,7 @@ impl SelfTest {
     /// Runs what has not passed yet.
     #[cold]
     fn first_use(&'static self) -> Result<(), Error> {
-        if INSIDE.get() {
+        if TESTS_HERE.get() {
             return Ok(());
         }
         let tests = Tests::begin();
@@ -277,8 +277,8 @@ impl SelfTest {
     }
 }
 
-/// Runs `work`, which is a part of a service that has been entered, or of a test: what it uses is not
-/// asked for again, and is no service of its own to who observes.
+/// Runs `work`, which is a part of a service that has been entered, or of a test: what it uses needs no
+/// approval again, and is no service of its own to who observes.
 pub(crate) fn within<T>(work: impl FnOnce() -> T) -> T {
     let _outside = Outside {
         inside: INSIDE.replace(true),

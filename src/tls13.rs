@@ -8,6 +8,7 @@
 //!   leaves out; [`client_config`] takes the former, rustls itself the latter.
 //! - [`ticketer`] makes session tickets under SM4-GCM.
 //! - [`Choice`] and [`CertificateByHello`] serve SM and international clients on one port.
+//! - [`approval`] tells by whose standards what was negotiated is approved.
 //! - `tokio`, with that feature, shakes hands on tokio while an HSM takes its time.
 //!
 //! The floor below rustls is replaced and nothing else: `ClientConfig`, `ServerConfig`, tokio-rustls,
@@ -37,6 +38,7 @@
 //! ```
 
 mod aead;
+mod approval;
 mod certified;
 mod choice;
 mod error;
@@ -56,6 +58,7 @@ pub mod tokio;
 mod verifier;
 mod verify;
 
+pub use approval::approval;
 pub use certified::certified_key;
 pub use choice::{CertificateByHello, Choice, Negotiated, negotiated, offers_sm};
 pub use error::Error;

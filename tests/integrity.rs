@@ -49,7 +49,7 @@ fn a_sealed_program_runs() {
 }
 
 #[test]
-fn one_changed_byte_anywhere_ends_in_the_error_state() {
+fn a_changed_byte_ends_in_the_error_state() {
     let program = Copy::new("damaged");
     program.seal();
     let file = fs::read(&program.0).unwrap();

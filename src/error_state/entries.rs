@@ -14,13 +14,13 @@ use signature::hazmat::{PrehashSigner, PrehashVerifier};
 use signature::{Signer, Verifier};
 
 use crate::gate::{Algorithm, Algorithm as A, Service, Service as S};
-use crate::random::SystemRandom;
+use crate::random::{CtrDrbgSm4, Drbg, DrbgRng, HashDrbg, HashDrbgSm3, HmacDrbgSm3, SystemRandom};
 use crate::sm2::agreement::{Agree, Peer, Role};
 use crate::sm2::encryption::{self, Decrypt, Format};
 use crate::sm2::hazmat::{encrypt_with_nonce, sign_digest_with_nonce};
 use crate::sm2::{self, PublicKey, SecretKey, SignDigest};
 use crate::sm3::{self, HkdfSm3, HmacSm3, Sm3};
-use crate::sm4::{Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm};
+use crate::sm4::{Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm, Sm4GcmSealer};
 
 /// A way into the module.
 pub(super) struct Entry {
@@ -117,9 +117,9 @@ pub(super) fn is_here(service: Service) -> bool {
     }
 }
 
-/// Whether no service is this algorithm's, but others rest on it, or on its like.
+/// Whether no service is this algorithm's, but all rest on it.
 pub(super) fn is_below_others(algorithm: Algorithm) -> bool {
-    matches!(algorithm, A::Integrity | A::HashDrbg | A::HmacDrbg)
+    matches!(algorithm, A::Integrity)
 }
 
 pub(super) const fn entry(
@@ -257,6 +257,60 @@ pub(super) static SM: &[Entry] = &[
                 comes_out(&bytes)
             })
         },
+    ),
+    entry(
+        "Sm4GcmSealer",
+        &[S::Sm4GcmSealOwnNonce, S::Random],
+        &[A::Sm4Gcm, A::CtrDrbg, A::Entropy],
+        || {
+            let sealer = Sm4GcmSealer::new(&[7; 16]);
+            call(move || comes_out(&sealer.seal(&mut SystemRandom, b"", b"text")?))
+        },
+    ),
+    entry(
+        "Sm4GcmSealer, opening",
+        &[S::Sm4GcmOpen],
+        &[A::Sm4Gcm],
+        || {
+            let vector = vector!("sm4_gcm");
+            let sealer = Sm4GcmSealer::new(&vector.array("key"));
+            let sealed = ["iv", "ciphertext", "tag"]
+                .map(|name| vector.bytes(name))
+                .concat();
+            call(move || comes_out(&sealer.open(&vector.bytes("aad"), &sealed)?))
+        },
+    ),
+    entry(
+        "DrbgRng, CTR_DRBG",
+        &[S::Random],
+        &[A::CtrDrbg, A::Entropy],
+        draws::<CtrDrbgSm4>,
+    ),
+    entry(
+        "DrbgRng, Hash_DRBG",
+        &[S::Random],
+        &[A::HashDrbg, A::Entropy],
+        draws::<HashDrbgSm3>,
+    ),
+    entry(
+        "DrbgRng, HMAC_DRBG",
+        &[S::Random],
+        &[A::HmacDrbg, A::Entropy],
+        draws::<HmacDrbgSm3>,
+    ),
+    entry(
+        "DrbgRng, another hash",
+        &[S::RandomOther],
+        &[A::Entropy],
+        draws::<HashDrbg<::sm3::Sm3>>,
+    ),
+    entry("CTR_DRBG alone", &[], &[A::Sm4], generates::<CtrDrbgSm4>),
+    entry("Hash_DRBG alone", &[], &[A::Sm3], generates::<HashDrbgSm3>),
+    entry(
+        "HMAC_DRBG alone",
+        &[],
+        &[A::HmacSm3],
+        generates::<HmacDrbgSm3>,
     ),
     entry(
         "SM2 key generation",
@@ -412,6 +466,24 @@ pub(super) static SM: &[Entry] = &[
         })
     }),
 ];
+
+fn draws<D: Drbg + 'static>() -> Result<Call, Refusal> {
+    let mut rng = DrbgRng::<D>::new(b"")?;
+    call(move || {
+        let mut bytes = [0; 32];
+        rng.fill(&mut bytes, b"")?;
+        comes_out(&bytes)
+    })
+}
+
+fn generates<D: Drbg + 'static>() -> Result<Call, Refusal> {
+    let mut drbg = D::instantiate(&[7; 32], &[8; 16], b"")?;
+    call(move || {
+        let mut bytes = [0; 32];
+        drbg.generate(&mut bytes, b"")?;
+        comes_out(&bytes)
+    })
+}
 
 fn seal(cipher: &impl AeadInOut) -> Result<(), Refusal> {
     let mut text = [0; 20];

@@ -58,10 +58,15 @@ pub(super) static ENTRIES: &[Entry] = &[
     }),
     entry("sealing of a record", SM, HANDSHAKE, || seals(&SM_GCM)),
     entry("opening of a record", SM, HANDSHAKE, || opens(&SM_GCM)),
-    entry("a session ticket", &[S::Random], &[A::Sm4Gcm], || {
-        let ticketer = tls13::ticketer()?;
-        call(move || comes_out(&ticketer.encrypt(b"session").ok_or(Refusal::Mute)?))
-    }),
+    entry(
+        "a session ticket",
+        &[S::Sm4GcmSealOwnNonce],
+        &[A::Sm4Gcm],
+        || {
+            let ticketer = tls13::ticketer()?;
+            call(move || comes_out(&ticketer.encrypt(b"session").ok_or(Refusal::Mute)?))
+        },
+    ),
     entry(
         "a session ticket, opened",
         &[S::Sm4GcmOpen],

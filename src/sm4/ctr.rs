@@ -64,7 +64,7 @@ impl StreamCipher for Sm4Ctr {
         within(|| self.0.try_write_keystream(buf))
     }
 
-    // Of themselves these would say that the key stream is at its end.
+    // So that the panic says whether it is the module's state or the end of the key stream.
     fn apply_keystream_inout(&mut self, buf: InOutBuf<'_, '_, u8>) {
         SM4_CTR.enter_or_panic(Service::Sm4Ctr);
         within(|| self.0.apply_keystream_inout(buf));

@@ -10,6 +10,7 @@ use rustls::crypto::GetRandomFailed;
 use rustls::server::ProducesTickets;
 
 use super::Error;
+use crate::module;
 use crate::random::SystemRandom;
 use crate::secret::Secret;
 use crate::sm4::{KEY_LEN, NONCE_LEN, Sm4GcmSealer, TAG_LEN};
@@ -38,7 +39,7 @@ const TOLERANCE: u64 = 60;
 /// from an unknown or outdated key leads to a full handshake.
 ///
 /// # Errors
-/// [`Error::Tls`] if the system gives no random bytes.
+/// [`Error::Tls`] if the system gives no random bytes, [`Error::Module`] in the module's error state.
 pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, Error> {
     ticketer_with_rotation(ROTATION)
 }
@@ -48,7 +49,7 @@ pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, Error> {
 /// long.
 ///
 /// # Errors
-/// [`Error::Tls`] if the system gives no random bytes.
+/// [`Error::Tls`] if the system gives no random bytes, [`Error::Module`] in the module's error state.
 pub fn ticketer_with_rotation(rotation: Duration) -> Result<Arc<dyn ProducesTickets>, Error> {
     Ok(Arc::new(Ticketer::new(rotation, UnixTime::now)?))
 }
@@ -66,6 +67,7 @@ struct Keys {
 
 impl Ticketer {
     fn new(rotation: Duration, now: fn() -> UnixTime) -> Result<Self, Error> {
+        module::operational().map_err(Error::Module)?;
         let current =
             TicketKey::generate(now().as_secs()).map_err(|error| Error::Tls(error.into()))?;
         Ok(Self {
