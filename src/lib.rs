@@ -9,6 +9,7 @@
 //! | sign, verify, encrypt, agree with SM2 | [`sm2`] |
 //! | hash, authenticate, derive keys with SM3 | [`sm3`] |
 //! | encrypt with SM4 | [`sm4`] |
+//! | see the module's state, run its self tests | [`module`] |
 //!
 //! On by default are `rustls`, `pkcs11`, and `international`, which adds AES-GCM, P-256, P-384, X25519
 //! and RSA verification from RustCrypto to [`tls13`] as `mixed()`. `tokio` adds `tls13::tokio` for
@@ -49,8 +50,12 @@
 )]
 
 mod arch;
+#[cfg(test)]
+mod error_state;
+mod gate;
 #[cfg(feature = "pkcs11")]
 pub mod hsm;
+pub mod module;
 pub mod pki;
 pub mod random;
 pub mod secret;

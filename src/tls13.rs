@@ -60,10 +60,10 @@ pub use certified::certified_key;
 pub use choice::{CertificateByHello, Choice, Negotiated, negotiated, offers_sm};
 pub use error::Error;
 #[cfg(feature = "international")]
-pub use international::mixed;
+pub use international::{mixed, try_mixed};
 pub use kx::{CURVE_SM2, CURVE_SM2_GROUP};
-pub use layered::layered;
-pub use provider::strict;
+pub use layered::{layered, try_layered};
+pub use provider::{strict, try_strict};
 pub use sign::Sm2SigningKey;
 pub use suites::{SM4_CCM_SM3_SUITE, SM4_GCM_SM3_SUITE, TLS_SM4_CCM_SM3, TLS_SM4_GCM_SM3};
 pub use ticketer::{ticketer, ticketer_with_rotation};
@@ -72,3 +72,8 @@ pub use verifier::{
     server_verifier,
 };
 pub use verify::{SM2_ALGORITHMS, SM2SIG_SM3};
+
+#[cfg(all(test, feature = "international"))]
+pub(crate) use international::all as sm_and_international;
+#[cfg(test)]
+pub(crate) use provider::sm;

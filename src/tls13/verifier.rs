@@ -16,7 +16,7 @@ use rustls::{
 
 use super::Error;
 use super::verify::EMPTY_ID;
-use crate::pki;
+use crate::{module, pki};
 
 /// What a client verifies servers with: the chain to `roots`, validity, name and purpose as webpki
 /// does, and digitalSignature wherever the server's certificate has a KeyUsage.
@@ -132,7 +132,7 @@ impl<V: ?Sized> Checked<V> {
                 return Err(Error::UnreadableCertificate(error).refuses_certificate());
             }
         }
-        match (verify(&self.inner), &self.under_empty_id) {
+        match (unless_refused(verify(&self.inner)), &self.under_empty_id) {
             (
                 Err(rustls::Error::InvalidCertificate(CertificateError::BadSignature)),
                 Some(lenient),
@@ -140,6 +140,13 @@ impl<V: ?Sized> Checked<V> {
             (result, _) => result,
         }
     }
+}
+
+/// rustls's answer, but where the cryptographic module is in the error state: then nothing was verified,
+/// and nothing is said of the peer.
+fn unless_refused<T>(result: Result<T, rustls::Error>) -> Result<T, rustls::Error> {
+    module::operational().map_err(Error::Module)?;
+    result
 }
 
 impl ServerCertVerifier for Checked<dyn ServerCertVerifier> {
@@ -171,7 +178,7 @@ impl ServerCertVerifier for Checked<dyn ServerCertVerifier> {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
+        unless_refused(self.inner.verify_tls13_signature(message, cert, dss))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
@@ -226,7 +233,7 @@ impl ClientCertVerifier for Checked<dyn ClientCertVerifier> {
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
+        unless_refused(self.inner.verify_tls13_signature(message, cert, dss))
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

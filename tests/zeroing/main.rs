@@ -6,7 +6,10 @@ mod common;
 mod connections;
 mod handshake;
 mod heap;
+mod international;
 mod key_files;
+mod locked;
+mod random;
 mod token;
 mod types;
 

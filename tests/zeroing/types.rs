@@ -7,7 +7,7 @@ use shangmi::sm2::agreement::{Peer, Role};
 use shangmi::sm2::encryption::{Format, encrypt};
 use shangmi::sm2::{self, Agree, Decrypt, SecretKey, SignDigest, SigningKey};
 use shangmi::sm3::{HkdfSm3, HmacSm3};
-use shangmi::sm4::{Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm};
+use shangmi::sm4::{Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm, Sm4GcmSealer};
 
 use crate::heap::{Freed, bytes_of, freed_during, heap_of};
 
@@ -78,6 +78,7 @@ fn ciphers_and_macs_wipe_their_keys() {
     let key = Array::from(KEY);
     wiped_with_its_heap("Sm4", || Sm4::new(&key));
     wiped_with_its_heap("Sm4Gcm", || Sm4Gcm::new(&key));
+    wiped_with_its_heap("Sm4GcmSealer", || Sm4GcmSealer::new(&KEY));
     wiped_with_its_heap("Sm4Ccm", || Sm4Ccm::new(&key));
     wiped_with_its_heap("Sm4Ctr", || Sm4Ctr::new(&key, &key));
     wiped_with_its_heap("Sm4CbcEncryptor", || Sm4CbcEncryptor::new(&key, &key));

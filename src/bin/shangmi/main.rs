@@ -4,6 +4,7 @@
 
 mod arguments;
 mod hsm;
+mod module;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -23,6 +24,11 @@ enum Group {
     /// Keys in an HSM behind PKCS#11.
     #[command(subcommand)]
     Hsm(hsm::Verb),
+    /// Runs every self test of the cryptographic module.
+    Selftest(module::SelfTest),
+    /// The cryptographic module in a program.
+    #[command(subcommand)]
+    Module(module::Verb),
 }
 
 /// How a verb ends.
@@ -51,6 +57,8 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let result = match command.group {
         Group::Hsm(verb) => verb.run(),
+        Group::Selftest(test) => test.run(),
+        Group::Module(verb) => verb.run(),
     };
     let (text, code) = match result {
         Ok(End::Well(text)) => (text, 0),
