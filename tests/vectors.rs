@@ -58,7 +58,7 @@ fn run_file(name: &str, text: &str) -> usize {
 }
 
 /// Subfolders that a test of their own runs, each with its README.
-const RUN_ELSEWHERE: [&str; 2] = ["nist", "wycheproof"];
+const RUN_ELSEWHERE: [&str; 3] = ["acvp", "nist", "wycheproof"];
 
 fn json_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(folder)

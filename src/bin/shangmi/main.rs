@@ -2,6 +2,7 @@
 //!
 //! It ends with 0 if all is well, 1 if something does not work, and 2 if it was called wrongly.
 
+mod acvp;
 mod arguments;
 mod hsm;
 mod module;
@@ -23,12 +24,15 @@ struct Command {
 enum Group {
     /// Keys in an HSM behind PKCS#11.
     #[command(subcommand)]
-    Hsm(hsm::Verb),
+    Hsm(Box<hsm::Verb>),
     /// Runs every self test of the cryptographic module.
     Selftest(module::SelfTest),
     /// The cryptographic module in a program.
     #[command(subcommand)]
     Module(module::Verb),
+    /// Test vectors of a laboratory, in NIST's ACVP form.
+    #[command(subcommand)]
+    Acvp(acvp::Verb),
 }
 
 /// How a verb ends.
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Group::Hsm(verb) => verb.run(),
         Group::Selftest(test) => test.run(),
         Group::Module(verb) => verb.run(),
+        Group::Acvp(verb) => verb.run(),
     };
     let (text, code) = match result {
         Ok(End::Well(text)) => (text, 0),
