@@ -412,24 +412,6 @@ impl Answers {
     }
 }
 
-/// Failures on order, in the library's own unit tests and nowhere else: no other build has this code.
-#[cfg(test)]
-pub(crate) mod injection {
-    /// The check that is to fail, such as `SM4-GCM/tag`; `list` prints the names of all instead.
-    pub(crate) const VARIABLE: &str = "SHANGMI_TEST_INJECT";
-
-    pub(crate) fn fails(test: &str, check: &str) -> bool {
-        let Ok(ordered) = std::env::var(VARIABLE) else {
-            return false;
-        };
-        let name = format!("{test}/{check}");
-        if ordered == "list" {
-            println!("\ncheck {name}");
-        }
-        ordered == name
-    }
-}
-
 /// For what is for good, the error state and strict GM mode: runs `body` in a process of its own.
 /// `test`, from which it is called, is named as in the list of tests.
 #[cfg(test)]
@@ -447,4 +429,22 @@ pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
     let text = String::from_utf8_lossy(&text);
     let passed = output.status.success() && text.contains("1 passed");
     assert!(passed, "{test} in a process of its own:\n{text}");
+}
+
+/// Failures on order, in the library's own unit tests and nowhere else: no other build has this code.
+#[cfg(test)]
+pub(crate) mod injection {
+    /// The check that is to fail, such as `SM4-GCM/tag`; `list` prints the names of all instead.
+    pub(crate) const VARIABLE: &str = "SHANGMI_TEST_INJECT";
+
+    pub(crate) fn fails(test: &str, check: &str) -> bool {
+        let Ok(ordered) = std::env::var(VARIABLE) else {
+            return false;
+        };
+        let name = format!("{test}/{check}");
+        if ordered == "list" {
+            println!("\ncheck {name}");
+        }
+        ordered == name
+    }
 }
