@@ -98,7 +98,7 @@ fn fails_later(failed: &str) {
         assert!(some, "{failed} is never checked");
     }
     for (entry, call) in prepared {
-        assert_refused(entry, failed, || call());
+        assert_refused(entry, failed, call);
     }
     #[cfg(feature = "rustls")]
     handshakes::make_nothing(&providers);
@@ -157,7 +157,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> + Clone {
         #[cfg(feature = "international")]
         international::ENTRIES,
     ];
-    lists.to_vec().into_iter().flatten()
+    lists.into_iter().flatten()
 }
 
 /// One process for each service, which uses it first of all.

@@ -31,8 +31,10 @@ pub struct Against {
     pub at_least: Option<f64>,
 }
 
-/// The figures, each of one subject.
-const SUBJECTS: &[fn(&mut dyn FnMut(&Row)) -> Result<(), Error>] = &[random::rows];
+/// Takes the figures of one subject, and prints each as soon as it is there.
+type Subject = fn(&mut dyn FnMut(&Row)) -> Result<(), Error>;
+
+const SUBJECTS: &[Subject] = &[random::rows];
 
 /// Takes all figures, each as soon as it is there.
 ///
