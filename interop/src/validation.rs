@@ -1,6 +1,7 @@
 //! `./figures validation`: the cryptographic module as a laboratory sees it, in figures.
 
 mod random;
+mod self_tests;
 
 use serde_json::{Value, json};
 
@@ -31,8 +32,9 @@ pub struct Against {
     pub at_least: Option<f64>,
 }
 
-/// The figures, each of one subject.
-const SUBJECTS: &[fn(&mut dyn FnMut(&Row)) -> Result<(), Error>] = &[random::rows];
+/// The figures, each of one subject. The self tests come first, since they are at their first run then.
+const SUBJECTS: &[fn(&mut dyn FnMut(&Row)) -> Result<(), Error>] =
+    &[self_tests::rows, random::rows];
 
 /// Takes all figures, each as soon as it is there.
 ///

@@ -23,7 +23,7 @@ struct Command {
 enum Group {
     /// Keys in an HSM behind PKCS#11.
     #[command(subcommand)]
-    Hsm(hsm::Verb),
+    Hsm(Box<hsm::Verb>),
     /// Runs every self test of the cryptographic module.
     Selftest(module::SelfTest),
     /// The cryptographic module in a program.
