@@ -22,6 +22,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use service::{Approval, Service, Services};
 

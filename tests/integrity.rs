@@ -11,6 +11,39 @@ use serde_json::Value;
 use shangmi::module::{SealError, seal};
 
 #[test]
+fn selftest_lists_every_test() {
+    let program = Copy::new("listed");
+    let report = json(&program.self_test(&["--json"]));
+    let tests = report["tests"].as_array().unwrap();
+    let names: Vec<_> = tests.iter().map(|t| t["name"].as_str().unwrap()).collect();
+    for name in [
+        "SM3",
+        "integrity",
+        "SM4-GCM",
+        "SM2 signature",
+        "CTR_DRBG-SM4",
+    ] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    // The catalogue is checked where the algorithms are known: `src/module/catalogue.rs`.
+    assert_eq!(tests.len(), 30, "{names:?}");
+    for test in tests {
+        assert_eq!(test["passed"], true, "{test}");
+        assert!(test["checks"].as_u64().unwrap() > 0, "{test}");
+        assert!(!test["kernel"].as_str().unwrap().is_empty(), "{test}");
+        assert!(test["duration_us"].is_u64(), "{test}");
+    }
+    assert_eq!(report["failure"], Value::Null);
+    assert!(report["total_us"].as_u64().unwrap() > 0);
+
+    let text = stdout(&program.self_test(&[]));
+    for name in names {
+        let line = |line: &str| line.starts_with(name) && line.ends_with("passed");
+        assert!(text.lines().any(line), "{name}\n{text}");
+    }
+}
+
+#[test]
 fn a_program_that_is_not_sealed_says_so() {
     let program = Copy::new("unsealed");
     let output = program.self_test(&["--json"]);

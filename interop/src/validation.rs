@@ -1,6 +1,7 @@
 //! `./figures validation`: the cryptographic module as a laboratory sees it, in figures.
 
 mod random;
+mod self_tests;
 
 use serde_json::{Value, json};
 
@@ -34,7 +35,8 @@ pub struct Against {
 /// Takes the figures of one subject, and prints each as soon as it is there.
 type Subject = fn(&mut dyn FnMut(&Row)) -> Result<(), Error>;
 
-const SUBJECTS: &[Subject] = &[random::rows];
+/// The self tests come first, since they are at their first run then.
+const SUBJECTS: &[Subject] = &[self_tests::rows, random::rows];
 
 /// Takes all figures, each as soon as it is there.
 ///

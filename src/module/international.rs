@@ -13,10 +13,9 @@ use rsa::{RsaPublicKey, pkcs1v15, pss};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use signature::Signer;
 
-use crate::gate::{Algorithm, Answer, Answers};
+use crate::gate::{Algorithm, Answer, Answers, SelfTest};
 use crate::sm3::self_test::PRE_OPERATIONAL;
 
-pub(crate) use crate::gate::SelfTest;
 #[cfg(feature = "international")]
 pub(crate) use hkdf::HkdfOver;
 #[cfg(feature = "international")]

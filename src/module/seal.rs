@@ -41,7 +41,7 @@ pub enum SealError {
 /// afterwards breaks the seal, so this comes after stripping and signing; a seal can be renewed.
 ///
 /// The file is replaced by a sealed copy with the same permissions, at once, so that it may be
-/// running. What the seal is good for, [`integrity`](super::integrity) says.
+/// running. What the seal is good for, [`integrity`](fn@super::integrity) says.
 ///
 /// # Errors
 /// [`SealError::NoPlace`] for a file without this module, [`SealError::Places`] for one with several

@@ -28,7 +28,7 @@ pub(crate) static INTEGRITY: SelfTest = SelfTest::new(
 pub enum Integrity {
     /// Nothing yet: its test has not run.
     NotTested,
-    /// Nothing: it was never sealed, with `shangmi module seal` or [`seal`](crate::module::seal).
+    /// Nothing: it was never sealed, with `shangmi module seal` or [`seal`](fn@crate::module::seal).
     NotSealed,
     /// Nothing: it is sealed, but cannot be opened, for want of /proc or of rights.
     Unreadable,

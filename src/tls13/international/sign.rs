@@ -13,8 +13,8 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 use sec1::{DecodeEcPrivateKey, EcPrivateKey};
 
 use super::super::Error;
-use crate::module::Service;
-use crate::module::international::{ECDSA_P256, ECDSA_P384, SelfTest};
+use crate::gate::{SelfTest, Service};
+use crate::module::international::{ECDSA_P256, ECDSA_P384};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");

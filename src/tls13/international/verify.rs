@@ -15,8 +15,8 @@ use signature::Verifier;
 use signature::hazmat::PrehashVerifier;
 
 use super::super::verify::{CERTIFICATE, CERTIFICATE_NULL, HANDSHAKE, OnCertificates, SM2SIG_SM3};
-use crate::module::Service;
-use crate::module::international::{ECDSA_P256, ECDSA_P384, RSA, SelfTest};
+use crate::gate::{SelfTest, Service};
+use crate::module::international::{ECDSA_P256, ECDSA_P384, RSA};
 
 /// In `mapping`, the algorithm for TLS 1.3 stands first: rustls tries no other.
 pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
