@@ -157,7 +157,7 @@ fn entries() -> impl Iterator<Item = &'static Entry> + Clone {
         #[cfg(feature = "international")]
         international::ENTRIES,
     ];
-    lists.into_iter().flatten()
+    lists.iter().copied().flatten()
 }
 
 /// One process for each service, which uses it first of all.
