@@ -150,14 +150,14 @@ fn used(entry: &Entry) -> Result<(), Refusal> {
 
 /// All.
 fn entries() -> impl Iterator<Item = &'static Entry> + Clone {
-    let lists: &[&'static [Entry]] = &[
+    let lists: Vec<&'static [Entry]> = vec![
         SM,
         #[cfg(feature = "rustls")]
         handshakes::ENTRIES,
         #[cfg(feature = "international")]
         international::ENTRIES,
     ];
-    lists.iter().copied().flatten()
+    lists.into_iter().flatten()
 }
 
 /// One process for each service, which uses it first of all.
