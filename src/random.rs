@@ -31,7 +31,7 @@ pub use drbg::{Drbg, DrbgError, MAX_REQUEST, RESEED_INTERVAL, ReseedLimits};
 pub(crate) use entropy::without_added_sources;
 pub use entropy::{EntropySource, OsEntropy, SourceError, add_source, remove_source};
 pub use error::Error;
-pub use hash_drbg::{HashDrbg, HashDrbgSm3};
+pub use hash_drbg::{HashDrbg, HashDrbgGm, HashDrbgSm3};
 pub use health::{HealthTest, MinEntropy};
 pub use hmac_drbg::{HmacDrbg, HmacDrbgSm3};
 pub use rng::DrbgRng;
