@@ -13,7 +13,8 @@ use rand_core::{TryCryptoRng, TryRng};
 use shangmi::module::{self, Approval, Service};
 use shangmi::random::{
     self, CtrDrbg, CtrDrbgSm4, Drbg, DrbgError, DrbgRng, EntropySource, Error, HashDrbg,
-    HashDrbgSm3, HealthTest, HmacDrbgSm3, MinEntropy, ReseedLimits, SourceError, SystemRandom,
+    HashDrbgGm, HashDrbgSm3, HealthTest, HmacDrbgSm3, MinEntropy, ReseedLimits, SourceError,
+    SystemRandom,
 };
 
 /// The operating system, which counts its draws, and fails on order.
@@ -89,6 +90,7 @@ fn every_size_is_new_bytes() {
     check(&mut rng::<CtrDrbgSm4>().1);
     check(&mut rng::<HashDrbgSm3>().1);
     check(&mut rng::<HmacDrbgSm3>().1);
+    check(&mut rng::<HashDrbgGm>().1);
 }
 
 #[test]
@@ -132,6 +134,7 @@ fn random_bytes_are_an_approved_service_on_sm_algorithms() {
     for services in [
         used(|| _ = draw::<32>(&mut rng::<HashDrbgSm3>().1)),
         used(|| _ = draw::<32>(&mut rng::<HmacDrbgSm3>().1)),
+        used(|| _ = draw::<32>(&mut rng::<HashDrbgGm>().1)),
         used(|| _ = draw::<32>(&mut rng::<CtrDrbgSm4>().1)),
     ] {
         assert!(services.contains(Service::Random));
@@ -194,6 +197,21 @@ fn reseeds_after_own_limits() {
     check::<CtrDrbgSm4>();
     check::<HashDrbgSm3>();
     check::<HmacDrbgSm3>();
+}
+
+/// GM/T 0105-2021 gives 32 bytes a request, and all requests count.
+#[test]
+fn each_request_for_a_buffer_counts() {
+    let (source, mut rng) = rng::<HashDrbgGm>();
+    let requests = ReseedLimits::LEVEL_2.requests;
+    rng = rng.with_limits(ReseedLimits::LEVEL_2);
+    // Four draws for each buffer of 128 requests.
+    let draws = (1..).find(|_| {
+        draw::<1024>(&mut rng);
+        source.draws() > 3
+    });
+    let of_a_buffer = 128 + 3;
+    assert_eq!(draws, Some(4 * (requests / of_a_buffer) + 1));
 }
 
 #[test]

@@ -83,16 +83,11 @@ static CHANGES: AtomicU64 = AtomicU64::new(0);
 /// source does. Where the bytes of the source are unhealthy, [`Error::Unhealthy`] is given, and it is tried
 /// again from the start-up test on.
 ///
-/// After a fork, a source that does not work in the child ([`hsm::Error::Forked`] of a token's) is to be
-/// replaced by the child's own.
+/// After a fork, a source that does not work in the child, as a token's does not, is to be replaced by the
+/// child's own.
 ///
 /// [`SystemRandom`]: super::SystemRandom
 /// [`DrbgRng::new`]: super::DrbgRng::new
-#[cfg_attr(
-    feature = "pkcs11",
-    doc = "[`hsm::Error::Forked`]: crate::hsm::Error::Forked"
-)]
-#[cfg_attr(not(feature = "pkcs11"), doc = "[`hsm::Error::Forked`]: crate")]
 ///
 /// # Errors
 /// The source fails, or its first 1,024 bytes do not pass the health tests. It was not added.

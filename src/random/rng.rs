@@ -11,7 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::entropy::Sources;
 use super::self_test::{self, ENTROPY};
-use super::{Drbg, EntropySource, Error, MAX_REQUEST, ReseedLimits};
+use super::{Drbg, EntropySource, Error, ReseedLimits};
 use crate::arch::clock::Moment;
 use crate::arch::fork::Watch;
 use crate::arch::wipe::leaving;
@@ -56,7 +56,7 @@ pub struct DrbgRng<D: Drbg> {
 struct Seeded<D> {
     drbg: D,
     buffer: Buffer,
-    /// The draws since the seeding, and its time.
+    /// The draws since the seeding, those that filled the buffer included, and its time.
     draws: u64,
     since: Moment,
     /// Of the process, and of the sources, at the seeding.
@@ -105,7 +105,7 @@ impl<D: Drbg + 'static> DrbgRng<D> {
         Ok(rng)
     }
 
-    /// Has it reseed after other limits: draws from the buffer count as requests.
+    /// Has it reseed after other limits: draws from the buffer count as requests, and so do those that fill it.
     #[must_use]
     pub fn with_limits(mut self, limits: ReseedLimits) -> Self {
         self.limits = limits;
@@ -173,13 +173,18 @@ impl<D: Drbg + 'static> DrbgRng<D> {
     ) -> Result<(), Error> {
         let result = leaving::<STACK, _>(|| match (additional, prediction_resistance) {
             ([], false) if dst.len() <= LARGEST_FROM_BUFFER => {
-                let seeded = self.ready()?;
+                let requests = self.limits.requests;
+                let mut seeded = self.ready()?;
+                if seeded.draws.saturating_add(Seeded::<D>::REFILL) > requests {
+                    self.take_entropy(b"")?;
+                    seeded = self.ready()?;
+                }
                 seeded.refill()?;
                 seeded.give(dst);
                 Ok(())
             }
             _ => dst
-                .chunks_mut(MAX_REQUEST)
+                .chunks_mut(D::MAX_REQUEST)
                 .try_for_each(|request| self.request(request, additional, prediction_resistance)),
         });
         if result.is_err() {
@@ -290,9 +295,16 @@ fn unique() -> [u8; 28] {
 }
 
 impl<D: Drbg> Seeded<D> {
+    /// The requests that it takes to fill the buffer.
+    const REFILL: u64 = BUFFER.div_ceil(D::MAX_REQUEST) as u64;
+
     fn refill(&mut self) -> Result<(), Error> {
         self.buffer.drop_all();
-        self.drbg.generate(self.buffer.bytes.as_mut_bytes(), b"")?;
+        let bytes = self.buffer.bytes.as_mut_bytes();
+        let mut requests = bytes.chunks_mut(D::MAX_REQUEST);
+        requests.try_for_each(|request| self.drbg.generate(request, b""))?;
+        // One of them counts as the first draw.
+        self.draws += Self::REFILL - 1;
         self.buffer.left = BUFFER;
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::any::TypeId;
 
 use super::entropy::{Origin, Tested};
 use super::health::{Health, HealthTest, MinEntropy};
-use super::{CtrDrbgSm4, Drbg, DrbgError, HashDrbgSm3, HmacDrbgSm3, MAX_REQUEST};
+use super::{CtrDrbgSm4, Drbg, DrbgError, HashDrbgGm, HashDrbgSm3, HmacDrbgSm3};
 use crate::arch::{sm3, sm4};
 use crate::gate::{Algorithm, Answer, Answers, SelfTest, Service};
 use crate::sm3::self_test::PRE_OPERATIONAL;
@@ -24,7 +24,7 @@ pub(super) fn of<D: Drbg + 'static>() -> (&'static SelfTest, Service) {
     let of = TypeId::of::<D>();
     if of == TypeId::of::<CtrDrbgSm4>() {
         (&CTR_DRBG, Service::Random)
-    } else if of == TypeId::of::<HashDrbgSm3>() {
+    } else if of == TypeId::of::<HashDrbgSm3>() || of == TypeId::of::<HashDrbgGm>() {
         (&HASH_DRBG, Service::Random)
     } else if of == TypeId::of::<HmacDrbgSm3>() {
         (&HMAC_DRBG, Service::Random)
@@ -83,7 +83,26 @@ fn hash_drbg(answers: &mut Answers) -> Answer {
             0x1b, 0x73, 0x00, 0x0c, 0xbe, 0xcd, 0x77, 0x40,
         ],
     };
-    compare::<HashDrbgSm3>(answers, &known)
+    compare::<HashDrbgSm3>(answers, &known)?;
+
+    // That of GM/T 0105-2021 differs where it is reseeded (B.5). By hand, with OpenSSL's SM3.
+    const GM: [u8; 32] = [
+        0x54, 0xde, 0xe0, 0x1a, 0x3f, 0xe5, 0x5c, 0x20, 0x84, 0xa4, 0x4b, 0x18, 0xcd, 0xf6, 0x83,
+        0xf2, 0xc8, 0xfa, 0xd0, 0xe8, 0x8f, 0x5d, 0xe3, 0xc6, 0x87, 0x72, 0x79, 0xe5, 0x81, 0x05,
+        0x73, 0x18,
+    ];
+    let instantiated = HashDrbgGm::instantiate(
+        &sequence(0x00, HashDrbgGm::ENTROPY_LEN),
+        &sequence(0x40, HashDrbgGm::NONCE_LEN),
+        &sequence(0x60, 16),
+    );
+    let mut drbg = instantiated.map_err(|_| "instantiate")?;
+    let mut bytes = [0; 32];
+    let done = drbg
+        .generate(&mut bytes, &sequence(0xa0, 16))
+        .and_then(|()| drbg.reseed(&sequence(0x80, 32), &sequence(0xb0, 16)))
+        .and_then(|()| drbg.generate(&mut bytes, &sequence(0xc0, 16)));
+    answers.that("GM/T 0105-2021", done.is_ok() && bytes == GM)
 }
 
 fn hmac_drbg(answers: &mut Answers) -> Answer {
@@ -176,7 +195,7 @@ fn compare<D: Drbg>(answers: &mut Answers, known: &Known) -> Answer {
     answers.that("instantiating with a short nonce", is_refused)?;
     let is_refused = refused(drbg.reseed(too_short, b""), DrbgError::EntropyTooShort);
     answers.that("reseeding with little entropy", is_refused)?;
-    let result = drbg.generate(&mut vec![0; MAX_REQUEST + 1], b"");
+    let result = drbg.generate(&mut vec![0; D::MAX_REQUEST + 1], b"");
     let is_refused = refused(result, DrbgError::RequestTooLong);
     answers.that("a request that is too long", is_refused)
 }

@@ -56,6 +56,7 @@ fn reseeds_when_the_time_has_passed() {
     for limits in [ReseedLimits::LEVEL_1, ReseedLimits::LEVEL_2] {
         reseeds_after::<CtrDrbgSm4>(limits, limits.age);
         reseeds_after::<HashDrbgSm3>(limits, limits.age);
+        reseeds_after::<HashDrbgGm>(limits, limits.age);
         reseeds_after::<HmacDrbgSm3>(limits, limits.age);
     }
     assert_eq!(ReseedLimits::LEVEL_1.age, Duration::from_secs(600));
@@ -149,7 +150,7 @@ fn self_tests_pass() {
         .collect();
     let expected = [
         ("entropy source", 4, Ok(())),
-        ("Hash_DRBG-SM3", 7, Ok(())),
+        ("Hash_DRBG-SM3", 8, Ok(())),
         ("HMAC_DRBG-SM3", 7, Ok(())),
         ("CTR_DRBG-SM4", 7, Ok(())),
     ];
