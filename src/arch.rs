@@ -13,8 +13,11 @@
 
 use std::fmt;
 
+pub(crate) mod clock;
 pub(crate) mod cpu;
 pub(crate) mod ct;
+pub(crate) mod fork;
+pub(crate) mod memory;
 pub(crate) mod sm2;
 pub(crate) mod sm3;
 pub(crate) mod sm4;

@@ -22,6 +22,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use service::{Approval, Service, Services};
 
@@ -51,6 +53,17 @@ pub enum Error {
     },
     /// Strict GM mode refuses this service.
     NotApproved(Service),
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::PowerOn => "power-on",
+            Self::SelfTest => "self-test",
+            Self::Operational => "operational",
+            Self::Error => "error",
+        })
+    }
 }
 
 impl fmt::Display for Error {
@@ -85,13 +98,18 @@ pub(crate) type Answer = Result<(), &'static str>;
 
 /// What one self test found.
 #[derive(Clone, Debug)]
-pub(crate) struct Outcome {
-    pub(crate) name: &'static str,
-    pub(crate) kernel: &'static str,
-    pub(crate) duration: Duration,
+#[non_exhaustive]
+pub struct Outcome {
+    /// What was tested, such as `SM4-GCM`.
+    pub name: &'static str,
+    /// The code that it ran on, as docs/kernels.md names it.
+    pub kernel: &'static str,
+    /// How long it took.
+    pub duration: Duration,
     /// How many answers were compared.
-    pub(crate) checks: usize,
-    pub(crate) result: Result<(), Error>,
+    pub checks: usize,
+    /// The first of them that was wrong.
+    pub result: Result<(), Error>,
 }
 
 /// Declares the algorithms: a bit of [`PASSED`] and a name each.
@@ -115,6 +133,10 @@ macro_rules! algorithms {
             const fn bit(self) -> u64 {
                 1 << self as u8
             }
+
+            /// All of them.
+            #[cfg(test)]
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$algorithm,)+];
         }
     };
 }
@@ -169,6 +191,8 @@ static STRICT: AtomicBool = AtomicBool::new(false);
 thread_local! {
     /// Whether this thread runs a test, which then may use what it tests.
     static TESTS_HERE: Cell<bool> = const { Cell::new(false) };
+    /// Whether this thread is inside a test or a service, which may use what it is made of.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
     /// The services used since somebody began to observe.
     static USED: Cell<Services> = const { Cell::new(Services::NONE) };
 }
@@ -196,14 +220,35 @@ impl SelfTest {
     /// [`Error::SelfTestFailed`] in the error state, [`Error::NotApproved`] in strict GM mode.
     #[inline]
     pub(crate) fn enter(&'static self, service: Service) -> Result<(), Error> {
-        if PASSED.load(Ordering::Acquire) & self.algorithm.bit() == 0 {
-            self.first_use()?;
-        }
-        if !service.is_gm() && STRICT.load(Ordering::Relaxed) {
+        self.ready()?;
+        if !service.is_gm() && is_strict_gm() && !INSIDE.get() {
             return Err(Error::NotApproved(service));
         }
         USED.set(USED.get().with(service));
         Ok(())
+    }
+
+    /// Runs the test if it has not passed in this process yet.
+    ///
+    /// # Errors
+    /// [`Error::SelfTestFailed`] in the error state.
+    #[inline]
+    pub(crate) fn ready(&'static self) -> Result<(), Error> {
+        if self.has_passed() {
+            return Ok(());
+        }
+        self.first_use()
+    }
+
+    #[inline]
+    pub(crate) fn has_passed(&self) -> bool {
+        PASSED.load(Ordering::Acquire) & self.algorithm.bit() != 0
+    }
+
+    /// What it tests.
+    #[cfg(test)]
+    pub(crate) const fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// As [`enter`](Self::enter), for traits that cannot give an error.
@@ -226,11 +271,34 @@ impl SelfTest {
         let tests = Tests::begin();
         for test in self.first.iter().copied().chain([self]) {
             operational()?;
-            if PASSED.load(Ordering::Acquire) & test.algorithm.bit() == 0 {
+            if !test.has_passed() {
                 tests.run(test).result?;
             }
         }
         Ok(())
+    }
+}
+
+/// Runs `work`, which is a part of a service that has been entered, or of a test: what it uses needs no
+/// approval again, and is no service of its own to who observes.
+pub(crate) fn within<T>(work: impl FnOnce() -> T) -> T {
+    let _outside = Outside {
+        inside: INSIDE.replace(true),
+        used: USED.get(),
+    };
+    work()
+}
+
+/// What was before [`within`], and is again when this is dropped.
+struct Outside {
+    inside: bool,
+    used: Services,
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        INSIDE.set(self.inside);
+        USED.set(self.used);
     }
 }
 
@@ -242,7 +310,6 @@ fn refuse(error: &Error) -> ! {
 
 /// Runs `tests` again, all services waiting meanwhile, and tells what each found; none runs after
 /// one that failed.
-#[allow(dead_code)] // until module::self_test calls it
 pub(crate) fn run_all(tests: &[&'static SelfTest]) -> Vec<Outcome> {
     let running = Tests::begin();
     // From here on every service comes to `first_use`, and waits.
@@ -270,10 +337,9 @@ impl Tests {
 
     fn run(&self, test: &SelfTest) -> Outcome {
         let name = test.algorithm.name();
-        let used = USED.get();
         let start = Instant::now();
         let mut answers = Answers::of(name);
-        let result = match (test.run)(&mut answers) {
+        let result = match within(|| (test.run)(&mut answers)) {
             Ok(()) if answers.compared > 0 => {
                 pass(test.algorithm);
                 operational()
@@ -281,13 +347,10 @@ impl Tests {
             Ok(()) => Err(fail(name, "nothing was compared")),
             Err(check) => Err(fail(name, check)),
         };
-        let duration = start.elapsed();
-        // What a test uses is no service to the caller.
-        USED.set(used);
         Outcome {
             name,
             kernel: (test.kernel)(),
-            duration,
+            duration: start.elapsed(),
             checks: answers.compared,
             result,
         }
@@ -302,6 +365,12 @@ impl Drop for Tests {
         TESTS_HERE.set(false);
         IS_TESTING.store(false, Ordering::Relaxed);
     }
+}
+
+/// Whether this thread runs a self test just now, for whose end all others wait.
+#[inline]
+pub(crate) fn is_testing_here() -> bool {
+    TESTS_HERE.get()
 }
 
 fn pass(algorithm: Algorithm) {
@@ -331,6 +400,12 @@ pub fn state() -> State {
     } else {
         State::Operational
     }
+}
+
+/// Whether this algorithm's test has passed.
+#[cfg(test)]
+pub(crate) fn has_passed(algorithm: Algorithm) -> bool {
+    PASSED.load(Ordering::Acquire) & algorithm.bit() != 0
 }
 
 /// Nothing, unless the module is in the error state.
@@ -395,14 +470,43 @@ impl Answers {
     }
 }
 
+/// For what is for good, the error state and strict GM mode: runs `body` in a process of its own.
+/// `test`, from which it is called, is named as in the list of tests.
+#[cfg(test)]
+pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
+    const HERE: &str = "SHANGMI_TEST_OWN_PROCESS";
+    if std::env::var_os(HERE).is_some() {
+        return body();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(HERE, "1")
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let passed = output.status.success() && text.contains("1 passed");
+    assert!(passed, "{test} in a process of its own:\n{text}");
+}
+
 /// Failures on order, in the library's own unit tests and nowhere else: no other build has this code.
 #[cfg(test)]
 pub(crate) mod injection {
+    use std::sync::{Mutex, PoisonError};
+
     /// The check that is to fail, such as `SM4-GCM/tag`; `list` prints the names of all instead.
     pub(crate) const VARIABLE: &str = "SHANGMI_TEST_INJECT";
 
+    /// As the variable, from now on.
+    static LATER: Mutex<Option<String>> = Mutex::new(None);
+
+    pub(crate) fn order(check: &str) {
+        *LATER.lock().unwrap_or_else(PoisonError::into_inner) = Some(check.to_owned());
+    }
+
     pub(crate) fn fails(test: &str, check: &str) -> bool {
-        let Ok(ordered) = std::env::var(VARIABLE) else {
+        let later = LATER.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(ordered) = later.or_else(|| std::env::var(VARIABLE).ok()) else {
             return false;
         };
         let name = format!("{test}/{check}");

@@ -53,6 +53,8 @@
 #[cfg(feature = "acvp")]
 pub mod acvp;
 mod arch;
+#[cfg(test)]
+mod error_state;
 mod gate;
 #[cfg(feature = "pkcs11")]
 pub mod hsm;

@@ -1,61 +1,43 @@
-//! Random bytes. Today the operating system's generator; every floor above takes any
-//! [`rand_core::TryCryptoRng`] or asks [`SystemRandom`].
+//! Random bytes: generators of SP 800-90A on SM3 and SM4, and the entropy that seeds them.
+//!
+//! | to | use |
+//! |---|---|
+//! | draw random bytes | [`SystemRandom`], wherever a [`rand_core::TryCryptoRng`] is asked for |
+//! | draw them from fresh entropy | [`fill_with_prediction_resistance`] |
+//! | seed from an HSM too | [`add_source`] |
+//! | have a generator of one's own | [`DrbgRng`] |
+//! | compute with a generator, without entropy | [`Drbg`] |
+//!
+//! ```text
+//! operating system ──▶ health tests ─┐
+//!                                    ├──▶ DRBG of a thread ──▶ buffer ──▶ SystemRandom
+//! HSM, if added    ──▶ health tests ─┘
+//! ```
 
 mod ctr_drbg;
 mod drbg;
+mod entropy;
+mod error;
 mod hash_drbg;
+mod health;
 mod hmac_drbg;
-
-use rand_core::{TryCryptoRng, TryRng};
+mod rng;
+pub(crate) mod self_test;
+mod system;
 
 pub use ctr_drbg::{CtrDrbg, CtrDrbgSm4};
 pub use drbg::{Drbg, DrbgError, MAX_REQUEST, RESEED_INTERVAL, ReseedLimits};
-pub use hash_drbg::{HashDrbg, HashDrbgSm3};
+#[cfg(feature = "pkcs11")]
+pub(crate) use entropy::without_added_sources;
+pub use entropy::{EntropySource, OsEntropy, SourceError, add_source, remove_source};
+pub use error::Error;
+pub use hash_drbg::{HashDrbg, HashDrbgGm, HashDrbgSm3};
+pub use health::{HealthTest, MinEntropy};
 pub use hmac_drbg::{HmacDrbg, HmacDrbgSm3};
-
-/// The operating system's random generator.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct SystemRandom;
-
-/// The operating system gave no random bytes; nothing was generated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Error(getrandom::Error);
-
-impl std::fmt::Display for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "the operating system gave no random bytes: {}", self.0)
-    }
-}
-
-impl std::error::Error for Error {}
-
-impl TryRng for SystemRandom {
-    type Error = Error;
-
-    fn try_next_u32(&mut self) -> Result<u32, Error> {
-        getrandom::u32().map_err(Error)
-    }
-
-    fn try_next_u64(&mut self) -> Result<u64, Error> {
-        getrandom::u64().map_err(Error)
-    }
-
-    fn try_fill_bytes(&mut self, dst: &mut [u8]) -> Result<(), Error> {
-        getrandom::fill(dst).map_err(Error)
-    }
-}
-
-impl TryCryptoRng for SystemRandom {}
+pub use rng::DrbgRng;
+pub use system::{
+    SystemRandom, fill_with_additional_input, fill_with_prediction_resistance, reseed,
+};
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn two_draws_differ() {
-        let (mut a, mut b) = ([0; 32], [0; 32]);
-        SystemRandom.try_fill_bytes(&mut a).unwrap();
-        SystemRandom.try_fill_bytes(&mut b).unwrap();
-        assert_ne!(a, b);
-    }
-}
+mod tests;

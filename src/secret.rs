@@ -1,10 +1,22 @@
-//! Buffers for secrets: on the heap, so that moving one leaves no copy behind, and wiped when dropped.
+//! Buffers for secrets: away from the stack, so that moving one leaves no copy behind, and wiped when
+//! dropped.
+//!
+//! What lives long (SM2 private keys, ticket keys, PINs, and every [`SecretBytes`] up to 4,096 bytes)
+//! lies in pages of its own, which are locked, so that they are not written to swap, and left out of
+//! core dumps, where the system allows it: see [`protection`]. Locks are not inherited by a child
+//! process. Hibernation writes all memory, locked pages as well.
 
 use std::fmt;
 use std::ops::Deref;
 
 use subtle::ConstantTimeEq;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::arch::memory::{self, LockedBytes};
+
+pub use crate::arch::memory::Protection;
+
+pub(crate) use crate::arch::memory::Locked;
 
 /// A secret of `N` bytes on the heap, wiped when dropped.
 ///
@@ -69,17 +81,15 @@ impl<const N: usize> fmt::Debug for Secret<N> {
     }
 }
 
-/// A secret whose length is known at run time only, on the heap, wiped when dropped.
+/// A secret whose length is known at run time only, wiped when dropped. Up to 4,096 bytes are kept from
+/// swap and core dumps, as the [module](self) says; more are on the heap.
 ///
 /// The length itself is not secret. It cannot grow, since growing would leave a copy behind.
-pub struct SecretBytes(Zeroizing<Box<[u8]>>);
+pub struct SecretBytes(LockedBytes);
 
 impl SecretBytes {
-    /// Takes over `bytes`. A vector with spare capacity is copied to its exact size first and wiped.
+    /// Copies `bytes`, and wipes them.
     pub fn new(mut bytes: Vec<u8>) -> Self {
-        if bytes.len() == bytes.capacity() {
-            return Self(Zeroizing::new(bytes.into_boxed_slice()));
-        }
         let copy = Self::copy_of(&bytes);
         bytes.zeroize();
         copy
@@ -87,12 +97,14 @@ impl SecretBytes {
 
     /// Copies `bytes`; wiping the original stays the caller's task.
     pub fn copy_of(bytes: &[u8]) -> Self {
-        Self(Zeroizing::new(bytes.into()))
+        let mut copy = Self::zeroed(bytes.len());
+        copy.0.copy_from_slice(bytes);
+        copy
     }
 
     /// `len` zero bytes, to be filled in place through [`SecretBytes::as_mut_bytes`].
     pub fn zeroed(len: usize) -> Self {
-        Self(Zeroizing::new(vec![0; len].into_boxed_slice()))
+        Self(LockedBytes::zeroed(len))
     }
 
     /// The secret bytes.
@@ -104,6 +116,13 @@ impl SecretBytes {
     pub fn as_mut_bytes(&mut self) -> &mut [u8] {
         &mut self.0
     }
+}
+
+/// What the system does for the pages that hold long-lived secrets in this process: how many there are
+/// so far, how many of them are locked, and how many are left out of core dumps. A page that could not
+/// be locked tells that the limit (`ulimit -l`, `LimitMEMLOCK=` of systemd) is too low.
+pub fn protection() -> Protection {
+    memory::protection()
 }
 
 impl Deref for SecretBytes {
@@ -124,7 +143,7 @@ impl ZeroizeOnDrop for SecretBytes {}
 
 impl PartialEq for SecretBytes {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        self.as_bytes().ct_eq(other.as_bytes()).into()
     }
 }
 

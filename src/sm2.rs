@@ -20,6 +20,7 @@ mod error;
 mod id;
 mod kdf;
 mod key;
+pub(crate) mod self_test;
 mod sign;
 mod signature;
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod hkdf;
 mod hmac;
+pub(crate) mod integrity;
 pub(crate) mod self_test;
 
 use std::{fmt, slice};
@@ -14,7 +15,7 @@ use zeroize::{ZeroizeOnDrop, optimization_barrier};
 use crate::arch::sm3::Kernel;
 use crate::gate::Service;
 
-pub use hkdf::{HkdfSm3, OutputTooLong};
+pub use hkdf::{Error, HkdfSm3};
 pub use hmac::HmacSm3;
 
 #[doc(no_inline)]
@@ -28,6 +29,9 @@ const STACK: usize = 2 << 10;
 
 /// Size of a block in bytes.
 const BLOCK_LEN: usize = 64;
+
+/// The first byte of the padding (GB/T 32905-2016, 5.2).
+const PADDING: u8 = 0x80;
 
 /// The state before the first block (GB/T 32905-2016, 4.1).
 const IV: [u32; 8] = [
@@ -45,6 +49,9 @@ const IV: [u32; 8] = [
 ///
 /// The standard hashes messages of less than 2^61 bytes; this counts on modulo 2^61.
 ///
+/// # Panics
+/// When a digest is to be given in the module's error state, which [`module`](crate::module) tells of.
+///
 /// ```
 /// use shangmi::sm3::{Digest, Sm3};
 ///
@@ -57,7 +64,7 @@ pub struct Sm3 {
     state: [u32; 8],
     /// Bytes of the message so far.
     length: u64,
-    /// The last `length` mod 64 bytes, which do not fill a block yet, and zeros.
+    /// The last `length` mod 64 bytes, which do not fill a block yet, the padding's 0x80, and zeros.
     buffer: [u8; BLOCK_LEN],
 }
 
@@ -76,21 +83,24 @@ pub fn digest(data: &[u8]) -> [u8; DIGEST_LEN] {
 
 impl Sm3 {
     fn with_kernel(kernel: Kernel) -> Self {
+        let mut buffer = [0; BLOCK_LEN];
+        buffer[0] = PADDING;
         Self {
             kernel,
             state: IV,
             length: 0,
-            buffer: [0; BLOCK_LEN],
+            buffer,
         }
     }
 
-    fn absorb(&mut self, mut data: &[u8]) {
+    pub(crate) fn absorb(&mut self, mut data: &[u8]) {
         let buffered = self.buffered();
         self.length = self.length.wrapping_add(data.len() as u64);
         if buffered > 0 {
             let room = &mut self.buffer[buffered..];
             let Some((head, rest)) = data.split_at_checked(room.len()) else {
                 room[..data.len()].copy_from_slice(data);
+                room[data.len()] = PADDING;
                 return;
             };
             room.copy_from_slice(head);
@@ -98,12 +108,23 @@ impl Sm3 {
             self.compress_buffer();
         }
         let (blocks, rest) = data.as_chunks();
-        self.kernel.compress(&mut self.state, blocks);
+        // Before the blocks: by the time that the buffer is loaded in vectors, these narrow stores are
+        // done, for which the loads would have to wait.
         self.buffer[..rest.len()].copy_from_slice(rest);
+        self.buffer[rest.len()] = PADDING;
+        self.kernel.compress(&mut self.state, blocks);
     }
 
-    /// Pads the message (5.2) and writes the digest. `self` is then to be reset or dropped.
-    fn finish(&mut self, digest: &mut [u8; DIGEST_LEN]) {
+    /// The digest, for a floor above that has passed a gate of its own.
+    pub(crate) fn finished(mut self) -> [u8; DIGEST_LEN] {
+        let mut digest = [0; DIGEST_LEN];
+        self.finish(&mut digest);
+        digest
+    }
+
+    /// Pads the message (5.2) and writes the digest, for a service that has entered a gate of its own.
+    /// `self` is then to be reset or dropped.
+    pub(crate) fn finish(&mut self, digest: &mut [u8; DIGEST_LEN]) {
         self.pad();
         write_words(&self.state, digest);
     }
@@ -111,9 +132,7 @@ impl Sm3 {
     /// Pads the message (5.2), so that the state is the digest.
     fn pad(&mut self) {
         const LENGTH_AT: usize = BLOCK_LEN - size_of::<u64>();
-        let buffered = self.buffered();
-        self.buffer[buffered] = 0x80;
-        if buffered >= LENGTH_AT {
+        if self.buffered() >= LENGTH_AT {
             self.compress_buffer();
         }
         self.buffer[LENGTH_AT..].copy_from_slice(&(self.length << 3).to_be_bytes());
@@ -182,6 +201,7 @@ impl Reset for Sm3 {
     fn reset(&mut self) {
         self.wipe();
         self.state = IV;
+        self.buffer[0] = PADDING;
     }
 }
 

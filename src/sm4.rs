@@ -9,12 +9,15 @@ mod cbc;
 mod ccm;
 mod ctr;
 mod gcm;
+mod sealer;
+pub(crate) mod self_test;
 
 pub use block::Sm4;
 pub use cbc::{Sm4CbcDecryptor, Sm4CbcEncryptor};
 pub use ccm::Sm4Ccm;
 pub use ctr::{Sm4Ctr, Sm4CtrCore};
 pub use gcm::Sm4Gcm;
+pub use sealer::{SealError, Sm4GcmSealer};
 
 use cipher::Array;
 use cipher::consts::{U16, U64};

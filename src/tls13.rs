@@ -8,6 +8,7 @@
 //!   leaves out; [`client_config`] takes the former, rustls itself the latter.
 //! - [`ticketer`] makes session tickets under SM4-GCM.
 //! - [`Choice`] and [`CertificateByHello`] serve SM and international clients on one port.
+//! - [`approval`] tells by whose standards what was negotiated is approved.
 //! - `tokio`, with that feature, shakes hands on tokio while an HSM takes its time.
 //!
 //! The floor below rustls is replaced and nothing else: `ClientConfig`, `ServerConfig`, tokio-rustls,
@@ -37,6 +38,7 @@
 //! ```
 
 mod aead;
+mod approval;
 mod certified;
 mod choice;
 mod error;
@@ -56,14 +58,15 @@ pub mod tokio;
 mod verifier;
 mod verify;
 
+pub use approval::approval;
 pub use certified::certified_key;
 pub use choice::{CertificateByHello, Choice, Negotiated, negotiated, offers_sm};
 pub use error::Error;
 #[cfg(feature = "international")]
-pub use international::mixed;
+pub use international::{mixed, try_mixed};
 pub use kx::{CURVE_SM2, CURVE_SM2_GROUP};
-pub use layered::layered;
-pub use provider::strict;
+pub use layered::{layered, try_layered};
+pub use provider::{strict, try_strict};
 pub use sign::Sm2SigningKey;
 pub use suites::{SM4_CCM_SM3_SUITE, SM4_GCM_SM3_SUITE, TLS_SM4_CCM_SM3, TLS_SM4_GCM_SM3};
 pub use ticketer::{ticketer, ticketer_with_rotation};
@@ -72,3 +75,8 @@ pub use verifier::{
     server_verifier,
 };
 pub use verify::{SM2_ALGORITHMS, SM2SIG_SM3};
+
+#[cfg(all(test, feature = "international"))]
+pub(crate) use international::all as sm_and_international;
+#[cfg(test)]
+pub(crate) use provider::sm;

@@ -5,8 +5,9 @@
 
 mod common;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
@@ -14,14 +15,16 @@ use cryptoki::mechanism::{Mechanism, MechanismType};
 use cryptoki::object::{Attribute, KeyType, ObjectClass};
 use der::Encode;
 use der::asn1::ObjectIdentifier;
+use rand_core::TryRng;
 use rsa::RsaPublicKey;
 use rsa::pkcs1v15::Pkcs1v15Sign;
 use rsa::pkcs8::DecodePublicKey;
 use rustls::SignatureScheme;
 use rustls::sign::SigningKey;
 use sha2::{Digest, Sha384};
-use shangmi::hsm::pkcs11::{KeyKind, Options};
+use shangmi::hsm::pkcs11::{KeyKind, Options, TokenEntropy};
 use shangmi::hsm::{Ckr, Error, Health};
+use shangmi::random::{self, EntropySource, SystemRandom};
 
 use common::softhsm::SOFTHSM;
 use common::token::{Ca, P256, P384, P521, SM2, token_folder};
@@ -33,6 +36,30 @@ fn ecdsa_p256_signs_handshakes() {
         SOFTHSM.token().generate_ec("key", &[1], P256);
         let scheme = SignatureScheme::ECDSA_NISTP256_SHA256;
         SOFTHSM.mutual_handshake(KeyKind::EcdsaP256, &[scheme]);
+    });
+}
+
+/// Its random generator seeds the module's, beside the operating system.
+#[test]
+fn its_random_bytes_are_a_source_of_entropy() {
+    SOFTHSM.isolated("its_random_bytes_are_a_source_of_entropy", || {
+        SOFTHSM.token().generate_ec("key", &[1], P256);
+        let pool = SOFTHSM.pool(Options::default());
+        let token = Arc::new(TokenEntropy::new(&pool));
+        let mut bytes = vec![0; 1024];
+        token.fill(&mut bytes).unwrap();
+        let values: BTreeSet<_> = bytes.iter().collect();
+        assert!(values.len() > 200, "{bytes:?}");
+
+        random::add_source(token).unwrap();
+        random::reseed().unwrap();
+        let (mut one, mut other) = ([0; 32], [0; 32]);
+        SystemRandom.try_fill_bytes(&mut one).unwrap();
+        random::fill_with_prediction_resistance(&mut other).unwrap();
+        assert_ne!(one, other);
+        pool.close();
+        let error = random::reseed().unwrap_err();
+        assert!(matches!(error, random::Error::Source { .. }), "{error}");
     });
 }
 

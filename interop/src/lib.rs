@@ -5,7 +5,7 @@
 //! `pki`, and [`meeting`] brings both ends together over TCP on loopback.
 //!
 //! [`bench`] measures us against them, libgcrypt, Botan, RustCrypto and aws-lc-rs; [`hsm`] is about keys
-//! in an HSM, under load and with faults.
+//! in an HSM, under load and with faults; [`validation`] is about the cryptographic module.
 
 pub mod bench;
 pub mod chain;
@@ -15,6 +15,7 @@ pub mod memory;
 pub mod ours;
 pub mod peer;
 pub mod stack;
+pub mod validation;
 
 /// The version of a crate that is measured or tested, from the lock file.
 pub fn locked(name: &str) -> &'static str {

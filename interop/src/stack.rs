@@ -35,6 +35,14 @@ const BENCH: Program = Program {
     ),
 };
 
+/// The stack's random bit generators.
+const DRBG: Program = Program {
+    name: "drbg",
+    files: &["drbg/drbg.c"],
+    optimise: "-O1",
+    text: include_str!("../drbg/drbg.c"),
+};
+
 /// A program of ours in C, compiled against each stack.
 struct Program {
     name: &'static str,
@@ -84,6 +92,15 @@ impl Stack {
     /// As [`peer`](Self::peer).
     pub fn bench(self) -> Result<PathBuf, Error> {
         self.program(&BENCH)
+    }
+
+    /// The path of the program that runs this stack's random bit generators; builds what is missing
+    /// (minutes at first).
+    ///
+    /// # Errors
+    /// As [`peer`](Self::peer).
+    pub fn drbg(self) -> Result<PathBuf, Error> {
+        self.program(&DRBG)
     }
 
     fn program(self, program: &Program) -> Result<PathBuf, Error> {

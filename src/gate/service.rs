@@ -71,6 +71,8 @@ services! {
     Sm4CcmOpen = "SM4-CCM, opening", Gm, "GB/T 36624-2018";
     /// Random bytes of a DRBG on SM3 or SM4.
     Random = "random bytes", Gm, "GM/T 0105-2021; SP 800-90A Rev. 1";
+    /// Random bytes of a DRBG on another primitive.
+    RandomOther = "random bytes, DRBG on another primitive", None, "neither SM3 nor SM4, and without a self test of its own";
     /// SM2 key generation.
     Sm2KeyGeneration = "SM2 key generation", Gm, "GB/T 32918.1-2016, 6.1";
     /// SM2 signature.

@@ -13,7 +13,7 @@ use super::ckr::{Ckr, Vendor};
 use super::function;
 use super::pkcs11::{KeyKind, UriError};
 use super::printable::Printable;
-use crate::{pki, sm2};
+use crate::{module, pki, sm2};
 
 /// Why a key in an HSM cannot be used. No PIN is ever part of it.
 #[derive(Clone, Debug)]
@@ -165,6 +165,8 @@ pub enum Error {
         /// What the certificate's key is.
         certificate_kind: KeyKind,
     },
+    /// The cryptographic module, which verifies what the token signs, refused.
+    Refused(module::Error),
     /// A signature of the token does not verify under the certificate's or the token's public key.
     /// It was not given out.
     WrongSignature {
@@ -290,6 +292,11 @@ impl Error {
             function: function::name(function),
             code: code.into(),
         }
+    }
+
+    /// `error`, unless the cryptographic module failed in the meantime: then that is the cause.
+    pub(super) fn unless_refused(error: Self) -> Self {
+        module::operational().map_or_else(Self::Refused, |()| error)
     }
 
     /// The same error, with a code known to come from this vendor's module.
@@ -448,6 +455,7 @@ impl fmt::Display for Words<'_> {
                 "the certificate (for an {certificate_kind} key) is not for the key {key} \
                  ({key_kind}): give the certificate of this key"
             ),
+            Error::Refused(error) => error.fmt(f),
             Error::WrongSignature { key, mechanism } => write!(
                 f,
                 "a signature of the key {key} with {mechanism} does not verify: either the \
@@ -577,6 +585,7 @@ impl std::error::Error for Error {
         match self {
             Self::Uri(error) => Some(error),
             Self::Pki(error) => Some(error),
+            Self::Refused(error) => Some(error),
             Self::PairRefused { reason, .. } => Some(reason),
             _ => None,
         }
@@ -585,6 +594,9 @@ impl std::error::Error for Error {
 
 impl From<Error> for sm2::Error {
     fn from(error: Error) -> Self {
-        Self::KeyUnavailable(Box::new(error))
+        match error {
+            Error::Refused(error) => Self::Module(error),
+            error => Self::KeyUnavailable(Box::new(error)),
+        }
     }
 }

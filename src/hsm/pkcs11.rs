@@ -28,6 +28,8 @@
 //! A key is refused at once where it could not serve later: its type must be supported, its token
 //! must have the mechanism, and a first signature must verify in software.
 //!
+//! [`TokenEntropy`] seeds the module's random generators from a token's as well.
+//!
 //! [`Profile`] has the numbers that vendors give SM2, [`User`] and [`PinSource`] say who logs in and
 //! how. [`probe`] tells what a module is and can do, [`Administration`] makes and deletes keys, and
 //! [`bench()`] measures them; the command `shangmi hsm` (feature `cli`) has these three.
@@ -48,6 +50,7 @@ mod pool;
 mod probe;
 mod profile;
 mod public;
+mod random;
 mod raw;
 mod recovery;
 mod report;
@@ -74,5 +77,6 @@ pub use pin::{PinCallback, PinSource};
 pub use pool::Pool;
 pub use profile::{Profile, SignatureEncoding, User};
 pub use public::KeyKind;
+pub use random::TokenEntropy;
 pub use uri::{LibraryVersion, MAX_URI_LEN, ObjectType, Uri};
 pub use uri_error::UriError;

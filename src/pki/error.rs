@@ -4,7 +4,7 @@ use std::fmt;
 
 use der::asn1::ObjectIdentifier;
 
-use crate::sm2;
+use crate::{module, sm2};
 
 /// An error about keys, certificates and requests: which one, which rule, and what to do.
 ///
@@ -127,6 +127,8 @@ pub enum Error {
     InvalidValidity,
     /// The random number generator of the system failed, so there is no serial number.
     Random,
+    /// The cryptographic module refused.
+    Module(module::Error),
 }
 
 /// The thing that an [`Error`] is about.
@@ -241,6 +243,7 @@ impl fmt::Display for Error {
                 "validity: it must end after it begins, and lie within the years 1970 to 9999",
             ),
             Self::Random => f.write_str("the random number generator of the system failed"),
+            Self::Module(error) => error.fmt(f),
         }
     }
 }
@@ -251,6 +254,7 @@ impl std::error::Error for Error {
             Self::Pem { source, .. } => Some(source),
             Self::Malformed { source, .. } => Some(source),
             Self::InvalidKey { source, .. } | Self::Signer(source) => Some(source),
+            Self::Module(error) => Some(error),
             _ => None,
         }
     }

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::error::{Error, Item};
 use super::pem;
+use crate::module;
 use crate::secret::SecretBytes;
 use crate::sm2::{self, PublicKey, SecretKey};
 
@@ -52,6 +53,7 @@ pub fn from_pem(pem: &[u8]) -> Result<SecretKey, Error> {
 /// - [`Error::Encrypted`], [`Error::Unexpected`]: not a plain private key.
 /// - [`Error::Malformed`], [`Error::TooLarge`]: not strict DER, trailing bytes included.
 /// - [`Error::KeyLength`], [`Error::InvalidKey`], [`Error::KeyMismatch`]: not a valid key.
+/// - [`Error::Module`].
 pub fn from_der(der: &[u8]) -> Result<SecretKey, Error> {
     const ITEM: Item = Item::PrivateKey;
     if der.len() > MAX_KEY {
@@ -81,7 +83,8 @@ pub fn from_der(der: &[u8]) -> Result<SecretKey, Error> {
 /// Writes an SM2 private key as PKCS#8 (RFC 5208), with its public key inside the SEC1 part.
 ///
 /// # Errors
-/// None that depends on the key: [`Error::Malformed`] would mean a fault of the encoder.
+/// [`Error::Module`]. None that depends on the key: [`Error::Malformed`] would mean a fault of the
+/// encoder.
 pub fn to_pkcs8_der(key: &SecretKey) -> Result<SecretBytes, Error> {
     let scalar = key.to_bytes();
     let inner = encode_secret(&EcPrivateKey {
@@ -219,7 +222,10 @@ fn from_sec1(der: &[u8], curve: Option<ObjectIdentifier>) -> Result<SecretKey, E
     let scalar = <&[u8; 32]>::try_from(inner.private_key).map_err(|_| Error::KeyLength {
         length: inner.private_key.len(),
     })?;
-    let key = SecretKey::from_bytes(scalar).map_err(|source| Error::InvalidKey { item, source })?;
+    let key = SecretKey::from_bytes(scalar).map_err(|source| match source {
+        sm2::Error::Module(error) => Error::Module(error),
+        source => Error::InvalidKey { item, source },
+    })?;
     match inner.public_key {
         Some(point) if !is_public_key(point, &key) => Err(Error::KeyMismatch { item }),
         _ => Ok(key),
@@ -279,6 +285,8 @@ fn sm2_key_algorithm() -> AlgorithmIdentifierRef<'static> {
 
 /// Encodes into one allocation of the right size, so that growing leaves no copy behind.
 fn encode_secret(value: &impl Encode) -> Result<SecretBytes, Error> {
+    // In the error state no secret leaves.
+    module::operational().map_err(Error::Module)?;
     let malformed = Item::PrivateKey.malformed();
     let length = value.encoded_len().map_err(&malformed)?;
     let length = usize::try_from(length).map_err(&malformed)?;

@@ -73,12 +73,12 @@ impl<'a> Signed<'a> {
             });
         };
         let verifies = |id: &[u8]| verify(key, id, self.content, &signature);
-        if verifies(id) {
+        if verifies(id)? {
             return Ok(());
         }
-        let fault = if verifies(b"") {
+        let fault = if verifies(b"")? {
             SignatureFault::EmptyId
-        } else if verifies(sm2::TLS13_ID) {
+        } else if verifies(sm2::TLS13_ID)? {
             SignatureFault::Tls13Id
         } else {
             SignatureFault::Mismatch
@@ -98,7 +98,7 @@ pub(super) fn sign(
 ) -> Result<Vec<u8>, Error> {
     let e = sm2::message_digest(id, key.public_key(), content).map_err(Error::Signer)?;
     let signature = key.sign_digest(&e).map_err(Error::Signer)?;
-    if !verify(key.public_key(), id, content, &signature) {
+    if !verify(key.public_key(), id, content, &signature)? {
         return Err(Error::SignerMismatch);
     }
     envelope(content, SM2_WITH_SM3, &signature.to_der(), item)
@@ -130,9 +130,18 @@ fn is_sm2_with_sm3(algorithm: &AlgorithmIdentifierRef<'_>) -> bool {
             .is_none_or(|parameters| parameters.is_null())
 }
 
-fn verify(key: &PublicKey, id: &[u8], content: &[u8], signature: &Signature) -> bool {
-    sm2::message_digest(id, key, content)
-        .is_ok_and(|e| sm2::verify_digest(key, &e, signature).is_ok())
+fn verify(
+    key: &PublicKey,
+    id: &[u8],
+    content: &[u8],
+    signature: &Signature,
+) -> Result<bool, Error> {
+    let verified =
+        sm2::message_digest(id, key, content).and_then(|e| sm2::verify_digest(key, &e, signature));
+    match verified {
+        Err(sm2::Error::Module(error)) => Err(Error::Module(error)),
+        verified => Ok(verified.is_ok()),
+    }
 }
 
 #[derive(Sequence)]

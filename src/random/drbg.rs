@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-/// Most bytes that one request may ask for: 2^19 bits (SP 800-90A Rev. 1, tables 2 and 3).
+/// Most bytes that SP 800-90A lets one request ask for: 2^19 bits (SP 800-90A Rev. 1, tables 2 and 3).
 pub const MAX_REQUEST: usize = 1 << 16;
 
 /// Most requests between two seedings (SP 800-90A Rev. 1, tables 2 and 3).
@@ -56,6 +56,8 @@ pub trait Drbg: Sized {
     /// Largest size in bytes of the entropy input, of the nonce, of the personalization string, and of
     /// additional input.
     const MAX_INPUT: u64;
+    /// Most bytes that one request may ask for.
+    const MAX_REQUEST: usize = MAX_REQUEST;
 
     /// A generator seeded with `entropy` (9.1).
     ///
@@ -75,7 +77,7 @@ pub trait Drbg: Sized {
     /// An input that is too short or too long.
     fn reseed(&mut self, entropy: &[u8], additional: &[u8]) -> Result<(), DrbgError>;
 
-    /// Fills `out`, at most [`MAX_REQUEST`] bytes (9.3). `additional` may be empty.
+    /// Fills `out`, at most [`Drbg::MAX_REQUEST`] bytes (9.3). `additional` may be empty.
     ///
     /// # Errors
     ///
@@ -94,7 +96,7 @@ pub trait Drbg: Sized {
         out: &mut [u8],
         additional: &[u8],
     ) -> Result<(), DrbgError> {
-        check_request(out)?;
+        check_request::<Self>(out)?;
         self.reseed(entropy, additional)?;
         self.generate(out, &[])
     }
@@ -113,7 +115,7 @@ pub enum DrbgError {
     NonceTooShort,
     /// An input is longer than [`Drbg::MAX_INPUT`].
     InputTooLong,
-    /// More than [`MAX_REQUEST`] bytes were asked for at once.
+    /// More than [`Drbg::MAX_REQUEST`] bytes were asked for at once.
     RequestTooLong,
     /// The seed has served [`RESEED_INTERVAL`] requests.
     ReseedRequired,
@@ -125,7 +127,9 @@ impl fmt::Display for DrbgError {
             Self::EntropyTooShort => "the entropy input is too short for this generator",
             Self::NonceTooShort => "the nonce is too short for this generator",
             Self::InputTooLong => "an input is longer than this generator takes",
-            Self::RequestTooLong => "more than 65536 bytes were asked for in one request",
+            Self::RequestTooLong => {
+                "more bytes were asked for than one request may get: make several requests"
+            }
             Self::ReseedRequired => "the generator must be reseeded before it gives more",
         })
     }
@@ -161,7 +165,7 @@ pub(super) fn check_generate<D: Drbg>(
     out: &[u8],
     additional: &[u8],
 ) -> Result<(), DrbgError> {
-    check_request(out)?;
+    check_request::<D>(out)?;
     check_input::<D>(additional)?;
     if drbg.reseed_counter() > RESEED_INTERVAL {
         return Err(DrbgError::ReseedRequired);
@@ -169,8 +173,8 @@ pub(super) fn check_generate<D: Drbg>(
     Ok(())
 }
 
-fn check_request(out: &[u8]) -> Result<(), DrbgError> {
-    if out.len() > MAX_REQUEST {
+fn check_request<D: Drbg>(out: &[u8]) -> Result<(), DrbgError> {
+    if out.len() > D::MAX_REQUEST {
         return Err(DrbgError::RequestTooLong);
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! Hash_DRBG (SP 800-90A Rev. 1, 10.1.1).
+//! Hash_DRBG (SP 800-90A Rev. 1, 10.1.1), and what GM/T 0105-2021 made of it for SM3.
 
 use std::marker::PhantomData;
 use std::{fmt, iter};
@@ -8,16 +8,22 @@ use digest::{Digest, OutputSizeUser};
 use zeroize::ZeroizeOnDrop;
 
 use super::drbg::{
-    Drbg, DrbgError, MAX_INPUT, STACK, check_generate, check_instantiate, check_reseed,
+    Drbg, DrbgError, MAX_INPUT, MAX_REQUEST, STACK, check_generate, check_instantiate, check_reseed,
 };
 use crate::arch::wipe::leaving;
 use crate::secret::SecretBytes;
 use crate::sm3::Sm3;
 
-/// Hash_DRBG on SM3.
+/// Hash_DRBG on SM3, as SP 800-90A has it.
 pub type HashDrbgSm3 = HashDrbg<Sm3>;
 
+/// The generator on SM3 of GM/T 0105-2021, appendix B.
+pub type HashDrbgGm = HashDrbg<Sm3, true>;
+
 /// The generator on a hash function (SP 800-90A Rev. 1, 10.1.1).
+///
+/// With `GM`, it is that of GM/T 0105-2021: reseeding takes the entropy input before V (B.5), and a
+/// request is for one digest at most (B.1). Until it is reseeded, both give the same.
 ///
 /// ```
 /// use shangmi::random::{Drbg, HashDrbgSm3};
@@ -28,7 +34,7 @@ pub type HashDrbgSm3 = HashDrbg<Sm3>;
 /// drbg.generate(&mut bytes, b"")?;
 /// # Ok::<(), shangmi::random::DrbgError>(())
 /// ```
-pub struct HashDrbg<D> {
+pub struct HashDrbg<D, const GM: bool = false> {
     v: SecretBytes,
     c: SecretBytes,
     reseed_counter: u64,
@@ -38,7 +44,7 @@ pub struct HashDrbg<D> {
 /// The longest seed in bytes: 888 bits (table 2).
 const MAX_SEED_LEN: usize = 111;
 
-impl<D: Digest> HashDrbg<D> {
+impl<D: Digest, const GM: bool> HashDrbg<D, GM> {
     const OUT_LEN: usize = <D as OutputSizeUser>::OutputSize::USIZE;
 
     /// 440 bits for a hash of up to 256 bits, otherwise 888 (table 2).
@@ -116,7 +122,7 @@ fn add(v: &mut [u8], x: &[u8]) {
     }
 }
 
-impl<D: Digest> Drbg for HashDrbg<D> {
+impl<D: Digest, const GM: bool> Drbg for HashDrbg<D, GM> {
     const STRENGTH: usize = match Self::OUT_LEN {
         0..=20 => 16,
         21..=28 => 24,
@@ -125,6 +131,7 @@ impl<D: Digest> Drbg for HashDrbg<D> {
     const ENTROPY_LEN: usize = Self::STRENGTH;
     const NONCE_LEN: usize = Self::STRENGTH / 2;
     const MAX_INPUT: u64 = MAX_INPUT;
+    const MAX_REQUEST: usize = if GM { Self::OUT_LEN } else { MAX_REQUEST };
 
     fn instantiate(
         entropy: &[u8],
@@ -140,7 +147,11 @@ impl<D: Digest> Drbg for HashDrbg<D> {
     fn reseed(&mut self, entropy: &[u8], additional: &[u8]) -> Result<(), DrbgError> {
         check_reseed::<Self>(entropy, additional)?;
         leaving::<STACK, _>(|| {
-            *self = Self::seeded(&[&[1], &self.v, entropy, additional]);
+            let [first, second] = match GM {
+                true => [entropy, &self.v],
+                false => [&*self.v, entropy],
+            };
+            *self = Self::seeded(&[&[1], first, second, additional]);
         });
         Ok(())
     }
@@ -156,17 +167,43 @@ impl<D: Digest> Drbg for HashDrbg<D> {
     }
 }
 
-impl<D> fmt::Debug for HashDrbg<D> {
+impl<D, const GM: bool> fmt::Debug for HashDrbg<D, GM> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HashDrbg { .. }")
     }
 }
 
-impl<D> ZeroizeOnDrop for HashDrbg<D> {}
+impl<D, const GM: bool> ZeroizeOnDrop for HashDrbg<D, GM> {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::RESEED_INTERVAL;
+
+    #[test]
+    fn a_used_up_seed_gives_nothing() {
+        let mut drbg = HashDrbgSm3::instantiate(&[5; 32], &[6; 16], b"").unwrap();
+        let mut out = [0; 8];
+        drbg.reseed_counter = RESEED_INTERVAL;
+        assert_eq!(drbg.generate(&mut out, b""), Ok(()));
+        assert_ne!(out, [0; 8]);
+        out = [0; 8];
+        assert_eq!(drbg.generate(&mut out, b""), Err(DrbgError::ReseedRequired));
+        assert_eq!(out, [0; 8]);
+        assert_eq!(drbg.generate_reseeded(&[7; 32], &mut out, b""), Ok(()));
+        assert_eq!(drbg.reseed_counter(), 2);
+        assert_eq!(format!("{drbg:?}"), "HashDrbg { .. }");
+    }
+
+    #[test]
+    fn a_request_of_gm_is_for_one_digest() {
+        let mut drbg = HashDrbgGm::instantiate(&[5; 32], &[6; 16], b"").unwrap();
+        assert_eq!(
+            drbg.generate(&mut [0; 33], b""),
+            Err(DrbgError::RequestTooLong)
+        );
+        assert_eq!(drbg.generate(&mut [0; 32], b""), Ok(()));
+    }
 
     #[test]
     fn addition_carries_and_wraps() {

@@ -7,10 +7,11 @@ use digest::Digest;
 use zeroize::Zeroizing;
 
 use super::curve::{Factor, Scalar};
-use super::id::z_value;
+use super::id::z_of;
 use super::kdf::kdf;
-use super::{Error, PublicKey, STACK, SecretKey};
+use super::{Error, PublicKey, STACK, SecretKey, self_test};
 use crate::arch::wipe::leaving;
+use crate::gate::Service;
 use crate::secret::SecretBytes;
 use crate::sm3::Sm3;
 
@@ -41,7 +42,7 @@ pub trait Agree: Send + Sync {
     ///
     /// # Errors
     /// [`Error::IdTooLong`], and [`Error::KeyLength`] if `key_len` is 0, and
-    /// [`Error::AgreementFailed`] if the common point is infinity.
+    /// [`Error::AgreementFailed`] if the common point is infinity; [`Error::Module`].
     fn agree(
         &self,
         role: Role,
@@ -85,57 +86,65 @@ impl Agree for SecretKey {
         peer: Peer<'_>,
         key_len: usize,
     ) -> Result<Agreement, Error> {
-        if key_len == 0 {
-            return Err(Error::KeyLength);
-        }
-        leaving::<STACK, _>(|| {
-            // t = d + x1' r, and the common point is [t](P + [x2']R); the cofactor is 1.
-            let x_own = Factor::new(&truncated_x(ephemeral.public_key()));
-            let product = Zeroizing::new(x_own.times(ephemeral.scalar()));
-            let t = Zeroizing::new(*self.scalar() + *product);
-            let common = peer
-                .ephemeral
-                .point()
-                .mul(&truncated_x(peer.ephemeral))
-                .and_then(|point| peer.public.point().add(&point))
-                .and_then(|point| point.mul(&t))
-                .ok_or(Error::AgreementFailed)?
-                .secret_coordinates();
-
-            let own = (z_value(own_id, self.public_key())?, ephemeral.public_key());
-            let other = (z_value(peer.id, peer.public)?, peer.ephemeral);
-            let (a, b) = match role {
-                Role::Initiator => (own, other),
-                Role::Responder => (other, own),
-            };
-            let mut key = SecretBytes::zeroed(key_len);
-            kdf(&[common.as_bytes(), &a.0, &b.0], key.as_mut_bytes());
-
-            let (x, y) = common.as_bytes().split_at(32);
-            let inner = Zeroizing::new(<[u8; 32]>::from(
-                Sm3::new()
-                    .chain_update(x)
-                    .chain_update(a.0)
-                    .chain_update(b.0)
-                    .chain_update(&a.1.as_sec1()[1..])
-                    .chain_update(&b.1.as_sec1()[1..])
-                    .finalize(),
-            ));
-            let confirmation = |prefix: u8| {
-                Sm3::new()
-                    .chain_update([prefix])
-                    .chain_update(y)
-                    .chain_update(*inner)
-                    .finalize()
-                    .into()
-            };
-            Ok(Agreement {
-                key,
-                from_responder: confirmation(2),
-                from_initiator: confirmation(3),
-            })
-        })
+        self_test::AGREEMENT.enter(Service::Sm2Agreement)?;
+        leaving::<STACK, _>(|| agreed(self, role, own_id, ephemeral, peer, key_len))
     }
+}
+
+/// [`Agree::agree`] without its gate.
+pub(super) fn agreed(
+    secret: &SecretKey,
+    role: Role,
+    own_id: &[u8],
+    ephemeral: &SecretKey,
+    peer: Peer<'_>,
+    key_len: usize,
+) -> Result<Agreement, Error> {
+    if key_len == 0 {
+        return Err(Error::KeyLength);
+    }
+    // t = d + x1' r, and the common point is [t](P + [x2']R); the cofactor is 1.
+    let x_own = Factor::new(&truncated_x(ephemeral.public_key()));
+    let product = Zeroizing::new(x_own.times(ephemeral.scalar()));
+    let t = Zeroizing::new(*secret.scalar() + *product);
+    let common = peer
+        .ephemeral
+        .point()
+        .mul(&truncated_x(peer.ephemeral))
+        .and_then(|point| peer.public.point().add(&point))
+        .and_then(|point| point.mul(&t))
+        .ok_or(Error::AgreementFailed)?
+        .secret_coordinates();
+
+    let own = (z_of(own_id, secret.public_key())?, ephemeral.public_key());
+    let other = (z_of(peer.id, peer.public)?, peer.ephemeral);
+    let (a, b) = match role {
+        Role::Initiator => (own, other),
+        Role::Responder => (other, own),
+    };
+    let mut key = SecretBytes::zeroed(key_len);
+    kdf(&[common.as_bytes(), &a.0, &b.0], key.as_mut_bytes());
+
+    let (x, y) = common.as_bytes().split_at(32);
+    let inner = Sm3::new()
+        .chain_update(x)
+        .chain_update(a.0)
+        .chain_update(b.0)
+        .chain_update(&a.1.as_sec1()[1..])
+        .chain_update(&b.1.as_sec1()[1..]);
+    let inner = Zeroizing::new(inner.finished());
+    let confirmation = |prefix: u8| {
+        Sm3::new()
+            .chain_update([prefix])
+            .chain_update(y)
+            .chain_update(*inner)
+            .finished()
+    };
+    Ok(Agreement {
+        key,
+        from_responder: confirmation(2),
+        from_initiator: confirmation(3),
+    })
 }
 
 /// x' = 2^127 + (x mod 2^127) of an ephemeral public key (GB/T 32918.3, 6.1 A4).

@@ -13,7 +13,7 @@ mod tests;
 use zeroize::{Zeroize, Zeroizing};
 
 use self::field::Fe;
-use self::multiply::{Multiple, MultipleOfG, SumHasX};
+use self::multiply::{IsMultipleOfG, Multiple, MultipleOfG, SumHasX};
 use self::point::{Affine, Jacobian, right_side};
 use crate::arch::sm2::{Arithmetic, Kernel, Limbs, Operation};
 use crate::secret::Secret;
@@ -51,6 +51,11 @@ impl Point {
     /// \[k\]G, in constant time; `None` for k = 0.
     pub(super) fn mul_base(k: &Scalar) -> Option<Self> {
         Kernel::select().run(MultipleOfG(k))
+    }
+
+    /// Whether this is \[k\]G, in constant time.
+    pub(super) fn is_multiple_of_g(&self, k: &Scalar) -> bool {
+        Kernel::select().run(IsMultipleOfG(k, self))
     }
 
     /// \[k\]P, in constant time but for P, which is public; `None` for k = 0.
@@ -161,7 +166,8 @@ impl Zeroize for Point {
     }
 }
 
-const fn hex(digits: &str) -> [u8; 32] {
+/// The bytes of lower-case hexadecimal digits.
+pub(super) const fn hex<const N: usize>(digits: &str) -> [u8; N] {
     const fn nibble(digit: u8) -> u8 {
         match digit {
             b'0'..=b'9' => digit - b'0',
@@ -169,9 +175,10 @@ const fn hex(digits: &str) -> [u8; 32] {
         }
     }
     let digits = digits.as_bytes();
-    let mut bytes = [0; 32];
+    assert!(digits.len() == 2 * N);
+    let mut bytes = [0; N];
     let mut i = 0;
-    while i < 32 {
+    while i < N {
         bytes[i] = nibble(digits[2 * i]) << 4 | nibble(digits[2 * i + 1]);
         i += 1;
     }

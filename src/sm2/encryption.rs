@@ -9,9 +9,10 @@ use zeroize::Zeroizing;
 
 use super::curve::{Point, Scalar};
 use super::kdf::kdf;
-use super::{Error, PublicKey, STACK, SecretKey};
+use super::{Error, PublicKey, STACK, SecretKey, self_test};
 use crate::arch::ct::declassify;
 use crate::arch::wipe::leaving;
+use crate::gate::Service;
 use crate::secret::{Secret, SecretBytes};
 use crate::sm3::Sm3;
 
@@ -33,7 +34,8 @@ pub trait Decrypt: Send + Sync {
     /// Decrypts what was encrypted for this key's public key.
     ///
     /// # Errors
-    /// [`Error::InvalidCiphertext`] if it is malformed, was altered or is for another key.
+    /// [`Error::InvalidCiphertext`] if it is malformed, was altered or is for another key;
+    /// [`Error::Module`].
     fn decrypt(&self, ciphertext: &[u8], format: Format) -> Result<SecretBytes, Error>;
 }
 
@@ -49,19 +51,21 @@ struct DerCiphertext<'a> {
 /// Encrypts `plaintext`, 1 to [`MAX_PLAINTEXT_LEN`] bytes, for `key` (GB/T 32918.4, 6.1).
 ///
 /// # Errors
-/// [`Error::PlaintextLength`] for any other length, [`Error::Random`] if `rng` fails.
+/// [`Error::PlaintextLength`] for any other length, [`Error::Random`] if `rng` fails;
+/// [`Error::Module`].
 pub fn encrypt<R: TryCryptoRng + ?Sized>(
     key: &PublicKey,
     plaintext: &[u8],
     format: Format,
     rng: &mut R,
 ) -> Result<Vec<u8>, Error> {
+    self_test::ENCRYPT.enter(Service::Sm2Encrypt)?;
     check_length(plaintext)?;
     leaving::<STACK, _>(|| {
         let mut candidate = Secret::<32>::zeroed();
         loop {
             rng.try_fill_bytes(candidate.as_mut_bytes())
-                .map_err(|_| Error::Random)?;
+                .map_err(Error::of_random)?;
             let Some(k) = Scalar::nonzero(candidate.as_bytes()).map(Zeroizing::new) else {
                 continue;
             };
@@ -76,13 +80,14 @@ pub fn encrypt<R: TryCryptoRng + ?Sized>(
 ///
 /// # Errors
 /// [`Error::UnusableNonce`] if `k` is not in 1..n or must be replaced (GB/T 32918.4, 6.1 A5);
-/// [`Error::PlaintextLength`].
+/// [`Error::PlaintextLength`]; [`Error::Module`].
 pub fn encrypt_with_nonce(
     key: &PublicKey,
     plaintext: &[u8],
     k: &[u8; 32],
     format: Format,
 ) -> Result<Vec<u8>, Error> {
+    self_test::ENCRYPT.enter(Service::Sm2Encrypt)?;
     check_length(plaintext)?;
     leaving::<STACK, _>(|| {
         let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
@@ -92,21 +97,19 @@ pub fn encrypt_with_nonce(
 
 impl Decrypt for SecretKey {
     fn decrypt(&self, ciphertext: &[u8], format: Format) -> Result<SecretBytes, Error> {
-        leaving::<STACK, _>(|| {
-            let (c1, c3, c2) = split(ciphertext, format).ok_or(Error::InvalidCiphertext)?;
-            let shared = c1
-                .mul(self.scalar())
-                .ok_or(Error::InvalidCiphertext)?
-                .secret_coordinates();
-            let (text, masked) = mask(&shared, c2);
-            // One answer for both reasons, and after the same work (GB/T 32918.4, 7.1 B4 and B6).
-            let right = masked & check_value(&shared, &text).ct_eq(c3);
-            match declassify(bool::from(right)) {
-                true => Ok(text),
-                false => Err(Error::InvalidCiphertext),
-            }
-        })
+        self_test::DECRYPT.enter(Service::Sm2Decrypt)?;
+        leaving::<STACK, _>(|| open(self, ciphertext, format).ok_or(Error::InvalidCiphertext))
     }
+}
+
+/// The plaintext, if the ciphertext is whole and for this key.
+pub(super) fn open(key: &SecretKey, ciphertext: &[u8], format: Format) -> Option<SecretBytes> {
+    let (c1, c3, c2) = split(ciphertext, format)?;
+    let shared = c1.mul(key.scalar())?.secret_coordinates();
+    let (text, masked) = mask(&shared, c2);
+    // One answer for both reasons, and after the same work (GB/T 32918.4, 7.1 B4 and B6).
+    let right = masked & check_value(&shared, &text).ct_eq(c3);
+    declassify(bool::from(right)).then_some(text)
 }
 
 fn check_length(plaintext: &[u8]) -> Result<(), Error> {
@@ -117,7 +120,12 @@ fn check_length(plaintext: &[u8]) -> Result<(), Error> {
 }
 
 /// One attempt with the nonce k; `None` if the standard wants another one.
-fn encrypt_with(key: &PublicKey, plaintext: &[u8], k: &Scalar, format: Format) -> Option<Vec<u8>> {
+pub(super) fn encrypt_with(
+    key: &PublicKey,
+    plaintext: &[u8],
+    k: &Scalar,
+    format: Format,
+) -> Option<Vec<u8>> {
     let c1 = declassify(Point::mul_base(k)?).to_sec1();
     let shared = key.point().mul(k)?.secret_coordinates();
     let (c2, masked) = mask(&shared, plaintext);
@@ -143,8 +151,7 @@ fn check_value(shared: &Secret<64>, plaintext: &[u8]) -> [u8; 32] {
         .chain_update(x)
         .chain_update(plaintext)
         .chain_update(y)
-        .finalize()
-        .into()
+        .finished()
 }
 
 fn join(c1: &[u8; 65], c3: &[u8; 32], c2: &[u8], format: Format) -> Vec<u8> {

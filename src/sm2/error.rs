@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::gate;
+
 /// Why an SM2 operation failed. No variant carries key material.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -28,6 +30,8 @@ pub enum Error {
     UnusableNonce,
     /// The random generator failed; nothing was computed.
     Random,
+    /// The cryptographic module gives no service; the source says why ([`module`](crate::module)).
+    Module(gate::Error),
     /// A key outside this process (an HSM's) did not answer; the source names the call.
     KeyUnavailable(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -58,6 +62,7 @@ impl fmt::Display for Error {
                 f.write_str("the chosen SM2 nonce is not in 1..n or must be replaced by another")
             }
             Self::Random => f.write_str("the random generator failed"),
+            Self::Module(cause) => cause.fmt(f),
             Self::KeyUnavailable(cause) => write!(f, "the SM2 key did not answer: {cause}"),
         }
     }
@@ -66,9 +71,23 @@ impl fmt::Display for Error {
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
+            Self::Module(cause) => Some(cause),
             Self::KeyUnavailable(cause) => Some(cause.as_ref()),
             _ => None,
         }
+    }
+}
+
+impl Error {
+    /// For `map_err` on what a random generator gives, whose failure may be the module's.
+    pub(super) fn of_random<E>(_: E) -> Self {
+        gate::operational().map_or_else(Self::Module, |()| Self::Random)
+    }
+}
+
+impl From<gate::Error> for Error {
+    fn from(error: gate::Error) -> Self {
+        Self::Module(error)
     }
 }
 

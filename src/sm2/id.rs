@@ -6,7 +6,8 @@ use digest::Digest;
 
 use super::curve::CURVE_PARAMETERS;
 use super::{Error, PublicKey};
-use crate::sm3::Sm3;
+use crate::gate::Service;
+use crate::sm3::{Sm3, self_test};
 
 /// The default signer ID, used in certificates, requests, revocation lists and TLCP
 /// (GB/T 35276-2017, 10; GM/T 0009).
@@ -21,18 +22,26 @@ pub const MAX_ID_LEN: usize = 8191;
 /// Z, the digest of the signer's ID, the curve and the public key (GB/T 32918.2, 5.5).
 ///
 /// # Errors
-/// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`].
+/// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`]; [`Error::Module`].
 pub fn z_value(id: &[u8], key: &PublicKey) -> Result<[u8; 32], Error> {
+    self_test::SM3.enter(Service::Sm3)?;
+    z_of(id, key)
+}
+
+/// [`z_value`] for what has passed a gate of its own.
+pub(super) fn z_of(id: &[u8], key: &PublicKey) -> Result<[u8; 32], Error> {
+    if id.len() > MAX_ID_LEN {
+        return Err(Error::IdTooLong);
+    }
     // Two of the four blocks are the same for all keys.
     static OF_DEFAULT_ID: LazyLock<Sm3> = LazyLock::new(|| before_key(DEFAULT_ID));
     static OF_TLS13_ID: LazyLock<Sm3> = LazyLock::new(|| before_key(TLS13_ID));
     let hash = match id {
         DEFAULT_ID => OF_DEFAULT_ID.clone(),
         TLS13_ID => OF_TLS13_ID.clone(),
-        _ if id.len() > MAX_ID_LEN => return Err(Error::IdTooLong),
         _ => before_key(id),
     };
-    Ok(hash.chain_update(&key.as_sec1()[1..]).finalize().into())
+    Ok(hash.chain_update(&key.as_sec1()[1..]).finished())
 }
 
 /// What Z hashes before the public key.
@@ -48,15 +57,11 @@ fn before_key(id: &[u8]) -> Sm3 {
 /// e = SM3(Z || message), the 32 bytes that a signature covers (GB/T 32918.2, 6.1 A1-A2).
 ///
 /// # Errors
-/// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`].
+/// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`]; [`Error::Module`].
 pub fn message_digest(id: &[u8], key: &PublicKey, message: &[u8]) -> Result<[u8; 32], Error> {
     Ok(digest_with_z(&z_value(id, key)?, message))
 }
 
 pub(super) fn digest_with_z(z: &[u8; 32], message: &[u8]) -> [u8; 32] {
-    Sm3::new()
-        .chain_update(z)
-        .chain_update(message)
-        .finalize()
-        .into()
+    Sm3::new().chain_update(z).chain_update(message).finished()
 }

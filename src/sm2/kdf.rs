@@ -1,6 +1,7 @@
 //! The key derivation function of GB/T 32918.4, 5.4.3 (and GB/T 32918.3, 5.4.3).
 
 use digest::Digest;
+use zeroize::Zeroizing;
 
 use crate::sm3::Sm3;
 
@@ -11,8 +12,8 @@ pub(super) fn kdf(input: &[&[u8]], out: &mut [u8]) {
         Digest::update(&mut keyed, part);
     }
     for (chunk, counter) in out.chunks_mut(32).zip(1u32..) {
-        let mut block = keyed.clone().chain_update(counter.to_be_bytes()).finalize();
+        let block = keyed.clone().chain_update(counter.to_be_bytes());
+        let block = Zeroizing::new(block.finished());
         chunk.copy_from_slice(&block[..chunk.len()]);
-        zeroize::Zeroize::zeroize(block.as_mut_slice());
     }
 }

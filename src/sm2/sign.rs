@@ -9,10 +9,11 @@ use rand_core::TryRng;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use super::curve::{Factor, Point, PreparedPoint, Scalar};
-use super::id::{digest_with_z, z_value};
-use super::{Error, PublicKey, STACK, SecretKey, Signature};
+use super::id::{digest_with_z, z_of};
+use super::{Error, PublicKey, STACK, SecretKey, Signature, self_test};
 use crate::arch::ct::declassify;
 use crate::arch::wipe::leaving;
+use crate::gate::Service;
 use crate::random::SystemRandom;
 use crate::secret::Secret;
 use crate::sm3::HmacSm3;
@@ -27,7 +28,7 @@ pub trait SignDigest: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`Error::Random`] without random bytes, [`Error::KeyUnavailable`] from a key outside
-    /// this process.
+    /// this process; [`Error::Module`].
     fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error>;
 }
 
@@ -80,7 +81,7 @@ impl VerifyingKey {
     /// [`Error::IdTooLong`] if `id` is longer than [`MAX_ID_LEN`](super::MAX_ID_LEN).
     pub fn new(key: PublicKey, id: &[u8]) -> Result<Self, Error> {
         Ok(Self {
-            z: z_value(id, &key)?,
+            z: z_of(id, &key)?,
             key,
         })
     }
@@ -117,7 +118,7 @@ impl PreparedVerifyingKey {
 /// Verifies a signature on the 32-byte digest e (GB/T 32918.2, 7.1 B1-B2 and B4-B7).
 ///
 /// # Errors
-/// [`Error::InvalidSignature`] if it does not verify.
+/// [`Error::InvalidSignature`] if it does not verify; [`Error::Module`].
 pub fn verify_digest(key: &PublicKey, e: &[u8; 32], signature: &Signature) -> Result<(), Error> {
     verify_with(e, signature, |u, v, x| {
         key.point().sum_has_x_vartime(u, v, x)
@@ -130,24 +131,34 @@ fn verify_with(
     signature: &Signature,
     sum_has_x: impl FnOnce(&Scalar, &Scalar, &Scalar) -> bool,
 ) -> Result<(), Error> {
+    self_test::VERIFY.enter(Service::Sm2Verify)?;
+    let verifies = verifies(e, signature, sum_has_x);
+    verifies.then_some(()).ok_or(Error::InvalidSignature)
+}
+
+/// [`verify_with`] without its gate.
+pub(super) fn verifies(
+    e: &[u8; 32],
+    signature: &Signature,
+    sum_has_x: impl FnOnce(&Scalar, &Scalar, &Scalar) -> bool,
+) -> bool {
     let t = *signature.r() + *signature.s();
     // B7: R = e + x1 mod n is r.
     let x = *signature.r() - Scalar::reduce(e);
-    if t.is_zero() || !sum_has_x(signature.s(), &t, &x) {
-        return Err(Error::InvalidSignature);
-    }
-    Ok(())
+    !t.is_zero() && sum_has_x(signature.s(), &t, &x)
 }
 
 /// Signs e with the nonce `k`, 32 big-endian bytes: for known-answer tests.
 ///
 /// # Errors
-/// [`Error::UnusableNonce`] if `k` is not in 1..n or must be replaced (GB/T 32918.2, 6.1 A5-A6).
+/// [`Error::UnusableNonce`] if `k` is not in 1..n or must be replaced (GB/T 32918.2, 6.1 A5-A6);
+/// [`Error::Module`].
 pub fn sign_digest_with_nonce(
     key: &SecretKey,
     e: &[u8; 32],
     k: &[u8; 32],
 ) -> Result<Signature, Error> {
+    self_test::SIGN.enter(Service::Sm2Sign)?;
     leaving::<STACK, _>(|| {
         let k = Zeroizing::new(Scalar::nonzero(k).ok_or(Error::UnusableNonce)?);
         key.signing().sign_with(e, &k).ok_or(Error::UnusableNonce)
@@ -164,20 +175,13 @@ impl SigningSecrets {
     }
 
     /// Draws nonces until one gives a signature, which the first one does but for a chance of 2^-32.
-    ///
-    /// The nonce is hedged: HMAC-SM3 under d of fresh randomness, e and the number of the attempt. A
-    /// broken random source that repeats itself still gives different nonces to different digests.
     fn sign(&self, e: &[u8; 32]) -> Result<Signature, Error> {
         let mut fresh = Secret::<32>::zeroed();
         for attempt in 0..=u8::MAX {
             SystemRandom
                 .try_fill_bytes(fresh.as_mut_bytes())
-                .map_err(|_| Error::Random)?;
-            let candidate = self.nonces.clone().tag(&[fresh.as_bytes(), e, &[attempt]]);
-            let Some(k) = Scalar::nonzero(candidate.as_bytes()).map(Zeroizing::new) else {
-                continue;
-            };
-            if let Some(signature) = self.sign_with(e, &k) {
+                .map_err(Error::of_random)?;
+            if let Some(signature) = self.attempt(e, &fresh, attempt) {
                 return Ok(signature);
             }
         }
@@ -185,8 +189,23 @@ impl SigningSecrets {
         Err(Error::Random)
     }
 
-    /// One attempt with the nonce k; `None` if the standard wants another one.
-    fn sign_with(&self, e: &[u8; 32], k: &Scalar) -> Option<Signature> {
+    /// One attempt. The nonce is hedged: HMAC-SM3 under d of fresh randomness, e and the number of the
+    /// attempt. A broken random source that repeats itself still gives different nonces to different
+    /// digests.
+    pub(super) fn attempt(
+        &self,
+        e: &[u8; 32],
+        fresh: &Secret<32>,
+        attempt: u8,
+    ) -> Option<Signature> {
+        let parts: [&[u8]; 3] = [fresh.as_bytes(), e, &[attempt]];
+        let candidate = self.nonces.copy().tag_of(parts.into_iter());
+        let k = Zeroizing::new(Scalar::nonzero(candidate.as_bytes())?);
+        self.sign_with(e, &k)
+    }
+
+    /// With the nonce k; `None` if the standard wants another one.
+    pub(super) fn sign_with(&self, e: &[u8; 32], k: &Scalar) -> Option<Signature> {
         let r = declassify(Scalar::reduce(e) + Point::mul_base(k)?.x_scalar());
         let r_plus_k = Zeroizing::new(r + *k);
         if r.is_zero() || r_plus_k.is_zero() {
@@ -225,6 +244,7 @@ impl SignDigest for SecretKey {
     }
 
     fn sign_digest(&self, e: &[u8; 32]) -> Result<Signature, Error> {
+        self_test::SIGN.enter(Service::Sm2Sign)?;
         leaving::<STACK, _>(|| self.signing().sign(e))
     }
 }

@@ -4,9 +4,10 @@
 use ::signature::Keypair;
 use ::signature::hazmat::{PrehashSigner, PrehashVerifier};
 
-use super::agreement::{Peer, Role};
+use super::agreement::{Agreement, Peer, Role};
 use super::encryption::{Format, encrypt};
 use super::*;
+use crate::gate::{self, injection};
 use crate::random::SystemRandom;
 
 fn hex<const N: usize>(digits: &str) -> [u8; N] {
@@ -252,6 +253,200 @@ fn both_ends_of_the_agreement_confirm_the_same_key() {
     assert_eq!(of_a.initiator_confirmation(), of_b.initiator_confirmation());
     assert_ne!(of_a.initiator_confirmation(), of_a.responder_confirmation());
     assert!(matches!(agree(0), Err(Error::KeyLength)));
+}
+
+#[test]
+fn a_pair_is_consistent_and_no_other_is() {
+    let (a, b) = (random_key(), random_key());
+    assert!(a.is_pair_with(a.public_key()));
+    assert!(!a.is_pair_with(b.public_key()));
+    let mut negative = *a.public_key().as_sec1();
+    negative[0] = 2 + (1 ^ negative[64] & 1);
+    let negative = PublicKey::from_sec1(&negative[..33]).unwrap();
+    assert!(!a.is_pair_with(&negative));
+}
+
+#[test]
+fn all_known_answers_are_given() {
+    use self_test::{AGREEMENT, DECRYPT, ECDH, ENCRYPT, KEY_GENERATION, SIGN, VERIFY};
+    let tests = [
+        &KEY_GENERATION,
+        &SIGN,
+        &VERIFY,
+        &ECDH,
+        &AGREEMENT,
+        &ENCRYPT,
+        &DECRYPT,
+    ];
+    let outcomes = gate::run_all(&tests);
+    assert_eq!(outcomes.len(), tests.len());
+    for outcome in outcomes {
+        println!("{outcome:?}");
+        outcome.result.unwrap();
+    }
+}
+
+type Service = (&'static str, Box<dyn Fn() -> Result<(), Error>>);
+
+/// Every operation that gives anything, with the self test that is behind it.
+fn services() -> Vec<Service> {
+    fn key() -> SecretKey {
+        SecretKey::derive(&[1; 32]).unwrap()
+    }
+    fn verifying_key() -> VerifyingKey {
+        VerifyingKey::new(key().public_key().clone(), DEFAULT_ID).unwrap()
+    }
+    fn signature() -> Signature {
+        Signature::from_bytes(&[1; 64]).unwrap()
+    }
+    fn own(error: ::signature::Error) -> Error {
+        match std::error::Error::source(&error).unwrap().downcast_ref() {
+            Some(Error::Module(error)) => Error::Module(error.clone()),
+            _ => Error::InvalidSignature,
+        }
+    }
+    fn agree() -> Result<Agreement, Error> {
+        let (key, ephemeral) = (key(), key());
+        let peer = Peer {
+            id: DEFAULT_ID,
+            public: key.public_key(),
+            ephemeral: key.public_key(),
+        };
+        key.agree(Role::Initiator, DEFAULT_ID, &ephemeral, peer, 16)
+    }
+    vec![
+        (
+            "SM2 key generation",
+            Box::new(|| SecretKey::generate(&mut SystemRandom).map(drop)),
+        ),
+        (
+            "SM2 key generation",
+            Box::new(|| SecretKey::from_bytes(&[1; 32]).map(drop)),
+        ),
+        (
+            "SM2 signature",
+            Box::new(|| key().sign_digest(&[2; 32]).map(drop)),
+        ),
+        (
+            "SM2 signature",
+            Box::new(|| {
+                let key = SigningKey::new(key(), DEFAULT_ID)?;
+                key.try_sign(b"message").map(drop).map_err(own)
+            }),
+        ),
+        (
+            "SM2 signature",
+            Box::new(|| hazmat::sign_digest_with_nonce(&key(), &[2; 32], &[3; 32]).map(drop)),
+        ),
+        (
+            "SM2 verification",
+            Box::new(|| verify_digest(key().public_key(), &[2; 32], &signature())),
+        ),
+        (
+            "SM2 verification",
+            Box::new(|| {
+                verifying_key()
+                    .verify(b"message", &signature())
+                    .map_err(own)
+            }),
+        ),
+        (
+            "SM2 verification",
+            Box::new(|| {
+                verifying_key()
+                    .prepare()
+                    .verify(b"message", &signature())
+                    .map_err(own)
+            }),
+        ),
+        (
+            "SM2 ECDH",
+            Box::new(|| ecdh::shared_secret(&key(), key().public_key()).map(drop)),
+        ),
+        ("SM2 key agreement", Box::new(|| agree().map(drop))),
+        (
+            "SM2 encryption",
+            Box::new(|| {
+                encrypt(key().public_key(), b"text", Format::Asn1, &mut SystemRandom).map(drop)
+            }),
+        ),
+        (
+            "SM2 encryption",
+            Box::new(|| {
+                let format = Format::C1C3C2;
+                hazmat::encrypt_with_nonce(key().public_key(), b"text", &[3; 32], format).map(drop)
+            }),
+        ),
+        (
+            "SM2 decryption",
+            Box::new(|| key().decrypt(b"", Format::Asn1).map(drop)),
+        ),
+        (
+            "SM3",
+            Box::new(|| z_value(DEFAULT_ID, key().public_key()).map(drop)),
+        ),
+        (
+            "SM3",
+            Box::new(|| message_digest(b"", key().public_key(), b"").map(drop)),
+        ),
+    ]
+}
+
+/// One process for each check, the first of which tells their names.
+#[test]
+fn after_any_failed_check_there_is_no_service() {
+    const THIS: &str = "sm2::tests::after_any_failed_check_there_is_no_service";
+    match std::env::var(injection::VARIABLE) {
+        Ok(list) if list == "list" => {
+            for (_, service) in services() {
+                // Some have arguments that are wrong.
+                _ = service();
+            }
+        }
+        Ok(check) => {
+            let (test, check) = check.split_once('/').unwrap();
+            let fails = |(of, service): &Service| {
+                let error = service().unwrap_err();
+                let Error::Module(gate::Error::SelfTestFailed { test: t, check: c }) = error else {
+                    panic!("{of}: {error:?}")
+                };
+                assert_eq!((t, c), (test, check), "{of}");
+            };
+            let services = services();
+            services
+                .iter()
+                .filter(|(of, _)| *of == test)
+                .take(1)
+                .for_each(fails);
+            assert_eq!(gate::state(), gate::State::Error);
+            services.iter().for_each(fails);
+        }
+        Err(_) => {
+            let run = |order: &str| {
+                let child = std::process::Command::new(std::env::current_exe().unwrap())
+                    .args(["--exact", THIS, "--nocapture"])
+                    .env(injection::VARIABLE, order)
+                    .output()
+                    .unwrap();
+                let said = String::from_utf8(child.stdout).unwrap();
+                let complaint = String::from_utf8_lossy(&child.stderr);
+                let good = child.status.success() && said.contains("1 passed");
+                assert!(good, "{order}: {said}{complaint}");
+                said
+            };
+            let said = run("list");
+            let names: std::collections::BTreeSet<_> = said
+                .lines()
+                .filter_map(|line| line.strip_prefix("check "))
+                .filter(|name| name.starts_with("SM2 "))
+                .collect();
+            assert!(names.contains("SM2 key generation/pairwise consistency"));
+            println!("{} checks", names.len());
+            for name in names {
+                run(name);
+            }
+        }
+    }
 }
 
 #[test]

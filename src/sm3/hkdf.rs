@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use super::self_test::HKDF_SM3;
 use super::{DIGEST_LEN, HmacSm3, STACK};
 use crate::arch::wipe::leaving;
+use crate::gate::{self, Service};
 
 /// HKDF-SM3 (RFC 5869), keyed with a pseudorandom key.
 ///
@@ -12,13 +14,19 @@ use crate::arch::wipe::leaving;
 ///
 /// let mut okm = [0; 42];
 /// HkdfSm3::extract(Some(b"salt"), b"input key").expand(&[b"info"], &mut okm)?;
-/// # Ok::<(), shangmi::sm3::OutputTooLong>(())
+/// # Ok::<(), shangmi::sm3::Error>(())
 /// ```
 pub struct HkdfSm3(HmacSm3);
 
-/// HKDF gives at most 255 x 32 bytes (RFC 5869, 2.3); ask for less, or derive more keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OutputTooLong;
+/// Why no key was derived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Error {
+    /// HKDF gives at most 255 x 32 bytes (RFC 5869, 2.3); ask for less, or derive more keys.
+    OutputTooLong,
+    /// The module refuses.
+    Module(gate::Error),
+}
 
 impl HkdfSm3 {
     /// HKDF-Extract (RFC 5869, 2.2). Without a salt, 32 zero bytes are used.
@@ -38,10 +46,12 @@ impl HkdfSm3 {
     /// HKDF-Expand (RFC 5869, 2.3) with the concatenation of `info`, filling `okm`.
     ///
     /// # Errors
-    /// [`OutputTooLong`] if `okm` is longer than 8,160 bytes; `okm` is then unchanged.
-    pub fn expand(&self, info: &[&[u8]], okm: &mut [u8]) -> Result<(), OutputTooLong> {
+    /// [`Error::OutputTooLong`] if `okm` is longer than 8,160 bytes, [`Error::Module`] in the module's
+    /// error state; `okm` is then unchanged.
+    pub fn expand(&self, info: &[&[u8]], okm: &mut [u8]) -> Result<(), Error> {
+        HKDF_SM3.enter(Service::HkdfSm3)?;
         if okm.len() > 255 * DIGEST_LEN {
-            return Err(OutputTooLong);
+            return Err(Error::OutputTooLong);
         }
         leaving::<STACK, _>(|| {
             let mut previous: &[u8] = &[];
@@ -62,13 +72,24 @@ impl fmt::Debug for HkdfSm3 {
     }
 }
 
-impl fmt::Display for OutputTooLong {
+impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("HKDF-SM3 gives at most 8160 bytes for one key; ask for less")
+        match self {
+            Self::OutputTooLong => {
+                f.write_str("HKDF-SM3 gives at most 8160 bytes for one key; ask for less")
+            }
+            Self::Module(error) => error.fmt(f),
+        }
     }
 }
 
-impl std::error::Error for OutputTooLong {}
+impl std::error::Error for Error {}
+
+impl From<gate::Error> for Error {
+    fn from(error: gate::Error) -> Self {
+        Self::Module(error)
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -78,7 +99,7 @@ mod tests {
     fn hkdf_refuses_more_than_255_blocks() {
         let hkdf = HkdfSm3::from_prk(&[7; 32]);
         assert_eq!(hkdf.expand(&[], &mut [0; 8160]), Ok(()));
-        assert_eq!(hkdf.expand(&[], &mut [0; 8161]), Err(OutputTooLong));
+        assert_eq!(hkdf.expand(&[], &mut [0; 8161]), Err(Error::OutputTooLong));
     }
 
     #[test]

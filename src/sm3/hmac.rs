@@ -9,7 +9,7 @@ use digest::{FixedOutput, InvalidLength, Key, KeyInit, MacMarker, Output, Output
 use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
 use super::self_test::HMAC_SM3;
-use super::{BLOCK_LEN, DIGEST_LEN, IV, STACK, Sm3, write_words};
+use super::{BLOCK_LEN, DIGEST_LEN, IV, PADDING, STACK, Sm3, write_words};
 use crate::arch::wipe::leaving;
 use crate::gate::Service;
 use crate::secret::Secret;
@@ -18,7 +18,11 @@ use crate::secret::Secret;
 /// may have any length.
 ///
 /// The key is absorbed when this is made. For many tags under one key, clone it: a clone has
-/// absorbed the key too.
+/// absorbed the key too. A key of less than 14 bytes (112 bits) gives tags, but no approved ones.
+///
+/// # Panics
+/// When a tag is to be given in the module's error state, or under a key of less than 14 bytes in
+/// strict GM mode ([`module`](crate::module)).
 ///
 /// ```
 /// use shangmi::sm3::{HmacSm3, KeyInit, Mac};
@@ -34,7 +38,20 @@ pub struct HmacSm3 {
     inner: Sm3,
     /// The state that has absorbed K ^ opad.
     outer: [u32; 8],
+    key: KeyStrength,
 }
+
+/// Whether the key is long enough for [`Service::HmacSm3`]. It is as wide as a length, for the same
+/// reason as [`Kernel`](crate::arch::sm3::Kernel).
+#[derive(Clone, Copy)]
+#[repr(u64)]
+enum KeyStrength {
+    Full,
+    Short,
+}
+
+/// Shortest key in bytes that is approved: 112 bits (SP 800-131A Rev. 2).
+const MIN_APPROVED_KEY: usize = 14;
 
 impl Clone for HmacSm3 {
     fn clone(&self) -> Self {
@@ -51,10 +68,18 @@ impl HmacSm3 {
     /// The tag of the concatenated `parts`, written to the heap only.
     ///
     /// # Panics
-    /// In the module's error state, which [`module`](crate::module) tells of.
+    /// In the module's error state, and with a key of less than 14 bytes in strict GM mode
+    /// ([`module`](crate::module)).
     pub fn tag(self, parts: &[&[u8]]) -> Secret<DIGEST_LEN> {
-        HMAC_SM3.enter_or_panic(Service::HmacSm3);
+        self.enter();
         leaving::<STACK, _>(|| self.tag_of(parts.iter().copied()))
+    }
+
+    fn enter(&self) {
+        HMAC_SM3.enter_or_panic(match self.key {
+            KeyStrength::Full => Service::HmacSm3,
+            KeyStrength::Short => Service::HmacSm3ShortKey,
+        });
     }
 
     /// [`HmacSm3::keyed`] for a caller that wipes what this leaves behind.
@@ -78,19 +103,25 @@ impl HmacSm3 {
         inner.kernel.compress(&mut outer, &[pad]);
         pad = [0; BLOCK_LEN];
         optimization_barrier(&pad);
-        Self { inner, outer }
+        let key = match key.len() {
+            ..MIN_APPROVED_KEY => KeyStrength::Short,
+            MIN_APPROVED_KEY.. => KeyStrength::Full,
+        };
+        Self { inner, outer, key }
     }
 
     /// A clone, for a caller that wipes what this leaves behind.
-    pub(super) fn copy(&self) -> Self {
+    pub(crate) fn copy(&self) -> Self {
         Self {
             inner: self.inner.clone(),
             outer: self.outer,
+            key: self.key,
         }
     }
 
-    /// [`HmacSm3::tag`] for a caller that wipes what this leaves behind.
-    pub(super) fn tag_of<'a>(
+    /// [`HmacSm3::tag`] for a service that has entered a gate of its own, and wipes what this leaves
+    /// behind.
+    pub(crate) fn tag_of<'a>(
         mut self,
         parts: impl Iterator<Item = &'a [u8]>,
     ) -> Secret<DIGEST_LEN> {
@@ -102,6 +133,11 @@ impl HmacSm3 {
         tag
     }
 
+    /// Absorbs a part of the message, for a caller that wipes what this leaves behind.
+    pub(super) fn absorb(&mut self, part: &[u8]) {
+        self.inner.absorb(part);
+    }
+
     /// Writes the tag. `self` is then to be dropped.
     fn finish(&mut self, tag: &mut [u8; DIGEST_LEN]) {
         let hash = &mut self.inner;
@@ -109,6 +145,7 @@ impl HmacSm3 {
         // From here on `hash` is the outer one, and its message the inner digest.
         mem::swap(&mut hash.state, &mut self.outer);
         write_words(&self.outer, &mut hash.buffer.as_chunks_mut().0[0]);
+        hash.buffer[DIGEST_LEN] = PADDING;
         hash.length = (BLOCK_LEN + DIGEST_LEN) as u64;
         hash.finish(tag);
     }
@@ -142,7 +179,7 @@ impl Update for HmacSm3 {
 
 impl FixedOutput for HmacSm3 {
     fn finalize_into(mut self, out: &mut Output<Self>) {
-        HMAC_SM3.enter_or_panic(Service::HmacSm3);
+        self.enter();
         leaving::<STACK, _>(|| self.finish(out.as_mut()));
     }
 }

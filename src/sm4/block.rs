@@ -11,12 +11,18 @@ use cipher::{
 };
 use zeroize::ZeroizeOnDrop;
 
+use super::self_test::SM4;
 use super::{AtOnce, STACK, single};
 use crate::arch::sm4 as arch;
 use crate::arch::wipe::leaving;
+use crate::gate::Service;
 
 /// The SM4 block cipher (GB/T 32907-2016), used through [`cipher::BlockCipherEncrypt`] and
 /// [`cipher::BlockCipherDecrypt`]. The round keys are wiped on drop.
+///
+/// # Panics
+/// When blocks are to be encrypted or decrypted in the module's error state, which
+/// [`module`](crate::module) tells of.
 #[derive(Clone)]
 pub struct Sm4 {
     pub(super) encrypting: arch::Key,
@@ -45,20 +51,24 @@ impl BlockSizeUser for Sm4 {
 
 impl BlockCipherEncrypt for Sm4 {
     fn encrypt_with_backend(&self, f: impl BlockCipherEncClosure<BlockSize = U16>) {
+        SM4.enter_or_panic(Service::Sm4Ecb);
         f.call(&Backend(&self.encrypting));
     }
 
     fn encrypt_blocks_inout(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
+        SM4.enter_or_panic(Service::Sm4Ecb);
         Backend(&self.encrypting).crypt(blocks);
     }
 }
 
 impl BlockCipherDecrypt for Sm4 {
     fn decrypt_with_backend(&self, f: impl BlockCipherDecClosure<BlockSize = U16>) {
+        SM4.enter_or_panic(Service::Sm4Ecb);
         f.call(&Backend(&self.decrypting));
     }
 
     fn decrypt_blocks_inout(&self, blocks: InOutBuf<'_, '_, Block<Self>>) {
+        SM4.enter_or_panic(Service::Sm4Ecb);
         Backend(&self.decrypting).crypt(blocks);
     }
 }

@@ -11,10 +11,15 @@ use cipher::{
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::self_test::SM4_CBC;
 use super::{AtOnce, STACK, Sm4, single};
 use crate::arch::wipe::leaving;
+use crate::gate::Service;
 
 /// SM4-CBC encryption, used through [`cipher::BlockModeEncrypt`]; key 16, IV 16 bytes.
+///
+/// # Panics
+/// When blocks are to be encrypted in the module's error state ([`module`](crate::module)).
 #[derive(Clone)]
 pub struct Sm4CbcEncryptor {
     cipher: Sm4,
@@ -22,6 +27,9 @@ pub struct Sm4CbcEncryptor {
 }
 
 /// SM4-CBC decryption, used through [`cipher::BlockModeDecrypt`]; key 16, IV 16 bytes.
+///
+/// # Panics
+/// When blocks are to be decrypted in the module's error state ([`module`](crate::module)).
 #[derive(Clone)]
 pub struct Sm4CbcDecryptor {
     cipher: Sm4,
@@ -34,6 +42,7 @@ impl BlockModeEncrypt for Sm4CbcEncryptor {
     }
 
     fn encrypt_blocks_inout(&mut self, blocks: InOutBuf<'_, '_, Block<Self>>) {
+        SM4_CBC.enter_or_panic(Service::Sm4Cbc);
         leaving::<STACK, _>(|| self.cipher.encrypting.cbc_encrypt(&mut self.iv, blocks));
     }
 }
@@ -44,6 +53,7 @@ impl BlockModeDecrypt for Sm4CbcDecryptor {
     }
 
     fn decrypt_blocks_inout(&mut self, blocks: InOutBuf<'_, '_, Block<Self>>) {
+        SM4_CBC.enter_or_panic(Service::Sm4Cbc);
         leaving::<STACK, _>(|| self.cipher.decrypting.cbc_decrypt(&mut self.iv, blocks));
     }
 }

@@ -10,14 +10,18 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::STACK;
+use super::self_test::SM4_CCM;
 use crate::arch::ct::declassify;
 use crate::arch::sm4::{self as arch, Direction};
 use crate::arch::wipe::leaving;
+use crate::gate::Service;
 
 /// SM4-CCM (NIST SP 800-38C over SM4; RFC 8998, 2.1), used through [`aead::AeadInOut`]:
 /// key 16, nonce 12, tag 16 bytes, plaintext at most 2^24 - 1 bytes.
 ///
-/// One nonce must never be used twice under one key.
+/// One nonce must never be used twice under one key. Here the caller sees to it, and so sealing is no
+/// approved service, and refused in strict GM mode; [`Sm4GcmSealer`](super::Sm4GcmSealer) makes its
+/// nonces itself. In the module's error state, too, the only answer is an error ([`module`](crate::module)).
 ///
 /// Where a tag is wrong, the output buffer is filled with zeros, also in place: then the
 /// ciphertext is lost.
@@ -66,6 +70,7 @@ impl AeadInOut for Sm4Ccm {
         associated_data: &[u8],
         buffer: InOutBuf<'_, '_, u8>,
     ) -> aead::Result<Tag<Self>> {
+        SM4_CCM.enter(Service::Sm4CcmSeal).map_err(|_| Error)?;
         leaving::<STACK, _>(|| {
             let tag = self.crypt(Direction::Encrypt, nonce, associated_data, buffer)?;
             Ok(tag.into())
@@ -79,6 +84,7 @@ impl AeadInOut for Sm4Ccm {
         mut buffer: InOutBuf<'_, '_, u8>,
         tag: &Tag<Self>,
     ) -> aead::Result<()> {
+        SM4_CCM.enter(Service::Sm4CcmOpen).map_err(|_| Error)?;
         leaving::<STACK, _>(|| {
             let buffer_now = buffer.reborrow();
             let expected = self.crypt(Direction::Decrypt, nonce, associated_data, buffer_now)?;

@@ -5,20 +5,125 @@ use std::fmt;
 use cipher::consts::U16;
 use cipher::inout::InOutBuf;
 use cipher::{
-    AlgorithmName, Block, BlockSizeUser, InnerIvInit, Iv, IvSizeUser, IvState, ParBlocks,
-    ParBlocksSizeUser, SetIvState, StreamCipherBackend, StreamCipherClosure, StreamCipherCore,
-    StreamCipherCoreWrapper, StreamCipherSeekCore, common::InnerUser,
+    AlgorithmName, Block, BlockSizeUser, InnerIvInit, Iv, IvSizeUser, IvState, Key, KeyIvInit,
+    KeySizeUser, OverflowError, ParBlocks, ParBlocksSizeUser, SeekNum, SetIvState, StreamCipher,
+    StreamCipherBackend, StreamCipherClosure, StreamCipherCore, StreamCipherCoreWrapper,
+    StreamCipherError, StreamCipherSeek, StreamCipherSeekCore, common::InnerUser,
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::self_test::SM4_CTR;
 use super::{AtOnce, STACK, Sm4};
 use crate::arch::wipe::leaving;
+use crate::gate::{Service, within};
 
 /// SM4 in counter mode with a 128-bit big-endian counter, used through [`cipher::StreamCipher`];
 /// key 16, initial counter block 16 bytes.
-pub type Sm4Ctr = StreamCipherCoreWrapper<Sm4CtrCore>;
+///
+/// In the module's error state ([`module`](crate::module)) the functions that begin with `try` give
+/// an error.
+///
+/// # Panics
+/// Where others are to give key stream in that state, or at its end.
+#[derive(Clone)]
+pub struct Sm4Ctr(StreamCipherCoreWrapper<Sm4CtrCore>);
+
+impl Sm4Ctr {
+    /// From a counter that may already have been used.
+    pub fn from_core(core: Sm4CtrCore) -> Self {
+        Self(StreamCipherCoreWrapper::from_core(core))
+    }
+}
+
+// The wrapper keeps the rest of a block of key stream, which it would give without asking the core.
+impl StreamCipher for Sm4Ctr {
+    fn check_remaining(&self, len: usize) -> Result<(), StreamCipherError> {
+        self.0.check_remaining(len)
+    }
+
+    fn unchecked_apply_keystream_inout(&mut self, buf: InOutBuf<'_, '_, u8>) {
+        SM4_CTR.enter_or_panic(Service::Sm4Ctr);
+        within(|| self.0.unchecked_apply_keystream_inout(buf));
+    }
+
+    fn unchecked_write_keystream(&mut self, buf: &mut [u8]) {
+        SM4_CTR.enter_or_panic(Service::Sm4Ctr);
+        within(|| self.0.unchecked_write_keystream(buf));
+    }
+
+    fn try_apply_keystream_inout(
+        &mut self,
+        buf: InOutBuf<'_, '_, u8>,
+    ) -> Result<(), StreamCipherError> {
+        enter()?;
+        within(|| self.0.try_apply_keystream_inout(buf))
+    }
+
+    fn try_write_keystream(&mut self, buf: &mut [u8]) -> Result<(), StreamCipherError> {
+        enter()?;
+        within(|| self.0.try_write_keystream(buf))
+    }
+
+    // So that the panic says whether it is the module's state or the end of the key stream.
+    fn apply_keystream_inout(&mut self, buf: InOutBuf<'_, '_, u8>) {
+        SM4_CTR.enter_or_panic(Service::Sm4Ctr);
+        within(|| self.0.apply_keystream_inout(buf));
+    }
+
+    fn apply_keystream(&mut self, buf: &mut [u8]) {
+        self.apply_keystream_inout(buf.into());
+    }
+
+    fn write_keystream(&mut self, buf: &mut [u8]) {
+        SM4_CTR.enter_or_panic(Service::Sm4Ctr);
+        within(|| self.0.write_keystream(buf));
+    }
+}
+
+impl StreamCipherSeek for Sm4Ctr {
+    fn try_current_pos<T: SeekNum>(&self) -> Result<T, OverflowError> {
+        self.0.try_current_pos()
+    }
+
+    fn try_seek<T: SeekNum>(&mut self, position: T) -> Result<(), StreamCipherError> {
+        enter()?;
+        within(|| self.0.try_seek(position))
+    }
+}
+
+fn enter() -> Result<(), StreamCipherError> {
+    SM4_CTR
+        .enter(Service::Sm4Ctr)
+        .map_err(|_| StreamCipherError)
+}
+
+impl KeySizeUser for Sm4Ctr {
+    type KeySize = U16;
+}
+
+impl IvSizeUser for Sm4Ctr {
+    type IvSize = U16;
+}
+
+impl KeyIvInit for Sm4Ctr {
+    fn new(key: &Key<Self>, iv: &Iv<Self>) -> Self {
+        Self(KeyIvInit::new(key, iv))
+    }
+}
+
+impl fmt::Debug for Sm4Ctr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sm4Ctr { .. }")
+    }
+}
+
+// The core wipes itself, and the wrapper its rest of a block.
+impl ZeroizeOnDrop for Sm4Ctr {}
 
 /// [`Sm4Ctr`] in whole blocks.
+///
+/// # Panics
+/// When key stream is to be given in the module's error state ([`module`](crate::module)).
 #[derive(Clone)]
 pub struct Sm4CtrCore {
     cipher: Sm4,
@@ -30,6 +135,7 @@ pub struct Sm4CtrCore {
 impl Sm4CtrCore {
     /// Adds the key stream to blocks, and goes on.
     fn apply(&mut self, blocks: InOutBuf<'_, '_, Block<Self>>) {
+        SM4_CTR.enter_or_panic(Service::Sm4Ctr);
         let len = blocks.len() as u128;
         let counter = self.first.wrapping_add(self.position);
         leaving::<STACK, _>(|| self.cipher.encrypting.ctr(counter, blocks));
@@ -148,8 +254,6 @@ impl StreamCipherBackend for Backend<'_> {
 
 #[cfg(test)]
 mod tests {
-    use cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
-
     use super::*;
 
     type Theirs = ::ctr::Ctr128BE<::sm4::Sm4>;

@@ -10,14 +10,18 @@ use subtle::ConstantTimeEq;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::STACK;
+use super::self_test::SM4_GCM;
 use crate::arch::ct::declassify;
 use crate::arch::sm4::{Direction, GcmKey};
 use crate::arch::wipe::leaving;
+use crate::gate::Service;
 
 /// SM4-GCM (NIST SP 800-38D over SM4; RFC 8998, 2.1), used through [`aead::AeadInOut`]:
 /// key 16, nonce 12, tag 16 bytes, plaintext at most 2^36 - 32 bytes.
 ///
-/// One nonce must never be used twice under one key.
+/// One nonce must never be used twice under one key. Here the caller sees to it, and so sealing is no
+/// approved service, and refused in strict GM mode; [`Sm4GcmSealer`](super::Sm4GcmSealer) makes its
+/// nonces itself. In the module's error state, too, the only answer is an error ([`module`](crate::module)).
 ///
 /// Where a tag is wrong, the output buffer is filled with zeros, also in place: then the
 /// ciphertext is lost.
@@ -77,6 +81,7 @@ impl AeadInOut for Sm4Gcm {
         associated_data: &[u8],
         buffer: InOutBuf<'_, '_, u8>,
     ) -> aead::Result<Tag<Self>> {
+        SM4_GCM.enter(Service::Sm4GcmSeal).map_err(|_| Error)?;
         leaving::<STACK, _>(|| {
             let tag = self.crypt(Direction::Encrypt, nonce, associated_data, buffer)?;
             Ok(tag.into())
@@ -90,6 +95,7 @@ impl AeadInOut for Sm4Gcm {
         mut buffer: InOutBuf<'_, '_, u8>,
         tag: &Tag<Self>,
     ) -> aead::Result<()> {
+        SM4_GCM.enter(Service::Sm4GcmOpen).map_err(|_| Error)?;
         leaving::<STACK, _>(|| {
             let buffer_now = buffer.reborrow();
             let expected = self.crypt(Direction::Decrypt, nonce, associated_data, buffer_now)?;

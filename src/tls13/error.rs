@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rustls::server::VerifierBuilderError;
 use rustls::{CertificateError, CipherSuite, NamedGroup, OtherError};
 
-use crate::{pki, sm2};
+use crate::{module, pki, sm2};
 
 /// Errors of the TLS 1.3 floor.
 ///
@@ -42,6 +42,8 @@ pub enum Error {
     },
     /// A verifier could not be made of these roots and revocation lists.
     Verifier(VerifierBuilderError),
+    /// The cryptographic module refused.
+    Module(module::Error),
     /// rustls refused.
     Tls(rustls::Error),
 }
@@ -77,6 +79,12 @@ impl From<Error> for rustls::Error {
             Error::Tls(error) => error,
             error => Self::Other(OtherError(Arc::new(error))),
         }
+    }
+}
+
+impl From<module::Error> for Error {
+    fn from(error: module::Error) -> Self {
+        Self::Module(error)
     }
 }
 
@@ -126,6 +134,7 @@ impl fmt::Display for Error {
                  curveSM2 and an SM2 certificate"
             ),
             Self::Verifier(error) => write!(f, "no certificate verifier could be made: {error}"),
+            Self::Module(error) => error.fmt(f),
             Self::Tls(error) => error.fmt(f),
         }
     }
@@ -137,6 +146,7 @@ impl std::error::Error for Error {
             Self::UnreadableCertificate(error) | Self::Key(error) => Some(error),
             Self::Sign(error) => Some(error),
             Self::Verifier(error) => Some(error),
+            Self::Module(error) => Some(error),
             Self::Tls(error) => Some(error),
             _ => None,
         }

@@ -11,8 +11,10 @@ use std::sync::Arc;
 use pki_types::PrivateKeyDer;
 use rustls::crypto::{CryptoProvider, KeyProvider};
 use rustls::sign::SigningKey;
+use zeroize::Zeroizing;
 
-use super::provider::{sm2_signing_key, strict};
+use super::provider::{self, sm2_signing_key};
+use crate::module::{Error, is_strict_gm};
 
 /// The strict set first, then TLS_AES_256_GCM_SHA384 and TLS_AES_128_GCM_SHA256, x25519 and
 /// secp256r1, and certificates and handshakes signed with ECDSA (P-256, P-384) or RSA (2048 to 8192
@@ -25,8 +27,28 @@ use super::provider::{sm2_signing_key, strict};
 /// As rustls prefers what the client prefers, so do servers with this provider. On choosing the
 /// certificate see [`CertificateByHello`](super::CertificateByHello) and
 /// [`Choice`](super::Choice), on a client's position [`negotiated`](super::negotiated).
+///
+/// In strict GM mode ([`module::set_strict_gm`](crate::module::set_strict_gm)) this is
+/// [`strict`](super::strict). In the module's error state it refuses as that does.
 pub fn mixed() -> CryptoProvider {
-    let strict = strict();
+    try_mixed().unwrap_or_else(|_| provider::refusing())
+}
+
+/// As [`mixed`], after all self tests have passed.
+///
+/// # Errors
+/// [`Error::SelfTestFailed`].
+pub fn try_mixed() -> Result<CryptoProvider, Error> {
+    let strict = provider::try_strict()?;
+    Ok(match is_strict_gm() {
+        true => strict,
+        false => all(),
+    })
+}
+
+/// The set itself.
+pub(crate) fn all() -> CryptoProvider {
+    let strict = provider::sm();
     CryptoProvider {
         cipher_suites: [
             strict.cipher_suites,
@@ -52,6 +74,7 @@ impl KeyProvider for Keys {
         &self,
         key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
+        let key = Zeroizing::new(key);
         if let Some(ecdsa) = sign::ecdsa_signing_key(&key)? {
             return Ok(ecdsa);
         }

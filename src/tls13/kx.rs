@@ -4,6 +4,7 @@ use rustls::crypto::{ActiveKeyExchange, GetRandomFailed, SharedSecret, Supported
 use rustls::ffdhe_groups::FfdheGroup;
 use rustls::{Error, NamedGroup, PeerMisbehaved, ProtocolVersion};
 
+use super::Error as OwnError;
 use crate::random::SystemRandom;
 use crate::sm2::{self, PublicKey, SecretKey};
 
@@ -22,7 +23,8 @@ struct CurveSm2;
 
 impl SupportedKxGroup for CurveSm2 {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
-        let secret = SecretKey::generate(&mut SystemRandom).map_err(|_| GetRandomFailed)?;
+        let secret = SecretKey::generate(&mut SystemRandom)
+            .map_err(|error| refused_or(error, GetRandomFailed.into()))?;
         let share = secret.public_key().to_sec1();
         Ok(Box::new(Exchange { secret, share }))
     }
@@ -53,7 +55,7 @@ impl ActiveKeyExchange for Exchange {
         }
         let peer = PublicKey::from_sec1(peer).map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
         let x = sm2::ecdh::shared_secret(&self.secret, &peer)
-            .map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
+            .map_err(|error| refused_or(error, PeerMisbehaved::InvalidKeyShare.into()))?;
         Ok(SharedSecret::from(x.as_bytes().as_slice()))
     }
 
@@ -67,6 +69,14 @@ impl ActiveKeyExchange for Exchange {
 
     fn group(&self) -> NamedGroup {
         CURVE_SM2
+    }
+}
+
+/// The module's own refusal, or what any other failure means here.
+fn refused_or(error: sm2::Error, other: Error) -> Error {
+    match error {
+        sm2::Error::Module(error) => OwnError::Module(error).into(),
+        _ => other,
     }
 }
 

@@ -5,13 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use pki_types::{PrivateKeyDer, SignatureVerificationAlgorithm};
 use rustls::SignatureScheme;
-use rustls::crypto::{CryptoProvider, KeyProvider, WebPkiSupportedAlgorithms};
+use rustls::crypto::{
+    CryptoProvider, GetRandomFailed, KeyProvider, SecureRandom, WebPkiSupportedAlgorithms,
+};
 use rustls::sign::SigningKey;
+use zeroize::Zeroize;
 
 use super::Error;
-use super::provider::{sm2_signing_key, strict};
-use super::verify::SM2SIG_SM3;
-use crate::pki;
+use super::provider::{refusing, sm2_signing_key, try_strict};
+use super::verify::{SM2_ALGORITHMS, SM2SIG_SM3};
+use crate::{module, pki};
 
 /// Puts the strict set before the algorithms of `base`: ring's, aws-lc-rs's, its FIPS form, or any
 /// other provider's.
@@ -34,13 +37,28 @@ use crate::pki;
 ///
 /// rustls wants `'static` lists, so each distinct `base` costs a few hundred bytes that are never
 /// freed; calling this again with the same one costs nothing.
+///
+/// In strict GM mode ([`module::set_strict_gm`]) this is [`strict`](super::strict). In the module's
+/// error state it refuses as that does, and what was made before gives rustls no random bytes any
+/// more, so that no handshake begins in either world.
 pub fn layered(base: CryptoProvider) -> CryptoProvider {
-    let strict = strict();
+    try_layered(base).unwrap_or_else(|_| refusing())
+}
+
+/// As [`layered`], after all self tests have passed.
+///
+/// # Errors
+/// [`module::Error::SelfTestFailed`].
+pub fn try_layered(base: CryptoProvider) -> Result<CryptoProvider, module::Error> {
+    let strict = try_strict()?;
+    if module::is_strict_gm() {
+        return Ok(strict);
+    }
     let lists = Lists::of(&base);
     let is_new_suite = |suite: &_| !strict.cipher_suites.contains(suite);
     let is_new_group = |name| strict.kx_groups.iter().all(|group| group.name() != name);
 
-    CryptoProvider {
+    Ok(CryptoProvider {
         cipher_suites: [
             strict.cipher_suites.clone(),
             base.cipher_suites
@@ -58,9 +76,9 @@ pub fn layered(base: CryptoProvider) -> CryptoProvider {
         ]
         .concat(),
         signature_verification_algorithms: lists.algorithms,
-        secure_random: base.secure_random,
+        secure_random: lists.random,
         key_provider: lists.keys,
-    }
+    })
 }
 
 type Algorithms = &'static [&'static dyn SignatureVerificationAlgorithm];
@@ -70,6 +88,7 @@ type Algorithms = &'static [&'static dyn SignatureVerificationAlgorithm];
 struct Lists {
     algorithms: WebPkiSupportedAlgorithms,
     keys: &'static LayeredKeys,
+    random: &'static LayeredRandom,
 }
 
 impl Lists {
@@ -82,17 +101,19 @@ impl Lists {
             ptr::eq(of.all, algorithms.all)
                 && ptr::eq(of.mapping, algorithms.mapping)
                 && ptr::eq(lists.keys.base, base.key_provider)
+                && ptr::eq(lists.random.base, base.secure_random)
         };
         if let Some((_, lists)) = made.iter().find(same) {
             return *lists;
         }
-        let lists = Self::leak(algorithms, base.key_provider);
+        let lists = Self::leak(base);
         made.push((algorithms, lists));
         lists
     }
 
-    fn leak(base: WebPkiSupportedAlgorithms, keys: &'static dyn KeyProvider) -> Self {
-        let sm = strict().signature_verification_algorithms;
+    fn leak(provider: &CryptoProvider) -> Self {
+        let base = provider.signature_verification_algorithms;
+        let sm = SM2_ALGORITHMS;
         let all: Algorithms = [sm.all, base.all].concat().leak();
         let others = base
             .mapping
@@ -105,8 +126,30 @@ impl Lists {
                 all,
                 mapping: mapping.leak(),
             },
-            keys: Box::leak(Box::new(LayeredKeys { base: keys })),
+            keys: Box::leak(Box::new(LayeredKeys {
+                base: provider.key_provider,
+            })),
+            random: Box::leak(Box::new(LayeredRandom {
+                base: provider.secure_random,
+            })),
         }
+    }
+}
+
+/// The base provider's random bytes, while the module works.
+#[derive(Debug)]
+struct LayeredRandom {
+    base: &'static dyn SecureRandom,
+}
+
+impl SecureRandom for LayeredRandom {
+    fn fill(&self, buf: &mut [u8]) -> Result<(), GetRandomFailed> {
+        module::operational().map_err(|_| GetRandomFailed)?;
+        self.base.fill(buf)
+    }
+
+    fn fips(&self) -> bool {
+        self.base.fips()
     }
 }
 
@@ -119,10 +162,13 @@ struct LayeredKeys {
 impl KeyProvider for LayeredKeys {
     fn load_private_key(
         &self,
-        key: PrivateKeyDer<'static>,
+        mut key: PrivateKeyDer<'static>,
     ) -> Result<Arc<dyn SigningKey>, rustls::Error> {
         match sm2_signing_key(&key) {
-            Ok(key) => Ok(key),
+            Ok(loaded) => {
+                key.zeroize();
+                Ok(loaded)
+            }
             Err(Error::Key(
                 pki::Error::UnsupportedAlgorithm { .. } | pki::Error::UnsupportedCurve { .. },
             )) => self.base.load_private_key(key),

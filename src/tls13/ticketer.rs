@@ -1,27 +1,21 @@
 //! Session tickets under SM4-GCM with keys that change (RFC 5077 4, RFC 8446 4.6.1).
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use aead::{AeadInOut, KeyInit};
 use pki_types::UnixTime;
 use rand_core::TryRng;
 use rustls::crypto::GetRandomFailed;
 use rustls::server::ProducesTickets;
-use zeroize::Zeroize;
 
 use super::Error;
-use crate::arch::wipe::leaving;
+use crate::module;
 use crate::random::SystemRandom;
 use crate::secret::Secret;
-use crate::sm4::Sm4Gcm;
+use crate::sm4::{KEY_LEN, NONCE_LEN, Sm4GcmSealer, TAG_LEN};
 
-const KEY_LEN: usize = 16;
 const NAME_LEN: usize = 16;
-const NONCE_LEN: usize = 12;
-const TAG_LEN: usize = 16;
 
 /// How long one key makes tickets, unless [`ticketer_with_rotation`] is told otherwise.
 const ROTATION: Duration = Duration::from_secs(6 * 60 * 60);
@@ -37,9 +31,6 @@ const MAX_TICKET_LEN: usize = u16::MAX as usize;
 /// outdated.
 const TOLERANCE: u64 = 60;
 
-/// With random nonces, NIST SP 800-38D 8.3 allows 2^32 messages for one GCM key.
-const MAX_TICKETS: u64 = 1 << 32;
-
 /// Session tickets for [`ServerConfig::ticketer`](rustls::ServerConfig), under a new key every six
 /// hours; a ticket can be used for twelve.
 ///
@@ -48,7 +39,7 @@ const MAX_TICKETS: u64 = 1 << 32;
 /// from an unknown or outdated key leads to a full handshake.
 ///
 /// # Errors
-/// [`Error::Tls`] if the system gives no random bytes.
+/// [`Error::Tls`] if the system gives no random bytes, [`Error::Module`] in the module's error state.
 pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, Error> {
     ticketer_with_rotation(ROTATION)
 }
@@ -58,7 +49,7 @@ pub fn ticketer() -> Result<Arc<dyn ProducesTickets>, Error> {
 /// long.
 ///
 /// # Errors
-/// [`Error::Tls`] if the system gives no random bytes.
+/// [`Error::Tls`] if the system gives no random bytes, [`Error::Module`] in the module's error state.
 pub fn ticketer_with_rotation(rotation: Duration) -> Result<Arc<dyn ProducesTickets>, Error> {
     Ok(Arc::new(Ticketer::new(rotation, UnixTime::now)?))
 }
@@ -76,6 +67,7 @@ struct Keys {
 
 impl Ticketer {
     fn new(rotation: Duration, now: fn() -> UnixTime) -> Result<Self, Error> {
+        module::operational().map_err(Error::Module)?;
         let current =
             TicketKey::generate(now().as_secs()).map_err(|error| Error::Tls(error.into()))?;
         Ok(Self {
@@ -161,9 +153,8 @@ impl fmt::Debug for Ticketer {
 
 struct TicketKey {
     name: [u8; NAME_LEN],
-    cipher: Box<Sm4Gcm>,
+    sealer: Sm4GcmSealer,
     made: u64,
-    tickets: AtomicU64,
 }
 
 impl TicketKey {
@@ -172,12 +163,10 @@ impl TicketKey {
         let mut key = Secret::<KEY_LEN>::zeroed();
         fill(&mut name)?;
         fill(key.as_mut_bytes())?;
-        let cipher = leaving::<8192, _>(|| Box::new(Sm4Gcm::new(key.as_bytes().into())));
         Ok(Self {
             name,
-            cipher,
+            sealer: Sm4GcmSealer::new(key.as_bytes()),
             made: now,
-            tickets: AtomicU64::new(0),
         })
     }
 
@@ -191,51 +180,23 @@ impl TicketKey {
     }
 
     fn seal(&self, plain: &[u8]) -> Option<Vec<u8>> {
-        let len = NAME_LEN + NONCE_LEN + plain.len() + TAG_LEN;
-        if len > MAX_TICKET_LEN || self.tickets.fetch_add(1, Ordering::Relaxed) >= MAX_TICKETS {
+        if NAME_LEN + NONCE_LEN + plain.len() + TAG_LEN > MAX_TICKET_LEN {
             return None;
         }
-        // A counter would tell how many tickets the server has given out.
-        let mut nonce = [0; NONCE_LEN];
-        fill(&mut nonce).ok()?;
-
-        let mut ticket = Vec::with_capacity(len);
-        ticket.extend_from_slice(&self.name);
-        ticket.extend_from_slice(&nonce);
-        ticket.extend_from_slice(plain);
-        let text = &mut ticket[NAME_LEN + NONCE_LEN..];
-        match self
-            .cipher
-            .encrypt_inout_detached(&nonce.into(), &self.name, (&mut *text).into())
-        {
-            Ok(tag) => {
-                ticket.extend_from_slice(&tag);
-                Some(ticket)
-            }
-            Err(aead::Error) => {
-                text.zeroize();
-                None
-            }
-        }
+        // A counter for a nonce would tell how many tickets the server has given out.
+        let sealed = self
+            .sealer
+            .seal(&mut SystemRandom, &self.name, plain)
+            .ok()?;
+        Some([&self.name[..], &sealed].concat())
     }
 
     fn open(&self, ticket: &[u8]) -> Option<Vec<u8>> {
         if ticket.len() > MAX_TICKET_LEN {
             return None;
         }
-        let (_name, rest) = ticket.split_first_chunk::<NAME_LEN>()?;
-        let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>()?;
-        let (text, tag) = rest.split_last_chunk::<TAG_LEN>()?;
-        let mut plain = text.to_vec();
-        self.cipher
-            .decrypt_inout_detached(
-                &(*nonce).into(),
-                &self.name,
-                plain.as_mut_slice().into(),
-                &(*tag).into(),
-            )
-            .ok()?;
-        Some(plain)
+        let sealed = ticket.strip_prefix(&self.name)?;
+        self.sealer.open(&self.name, sealed).ok()
     }
 }
 
@@ -249,6 +210,7 @@ fn fill(bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
 mod tests {
     use std::cell::Cell;
     use std::sync::Barrier;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use super::*;
 
@@ -392,8 +354,8 @@ mod tests {
 
     #[test]
     fn a_key_makes_a_limited_number_of_tickets() {
-        let key = TicketKey::generate(0).unwrap();
-        key.tickets.store(MAX_TICKETS - 1, Ordering::Relaxed);
+        let mut key = TicketKey::generate(0).unwrap();
+        key.sealer = Sm4GcmSealer::with_limit(&[1; KEY_LEN], 1);
         assert!(key.seal(b"last").is_some());
         assert!(key.seal(b"one too many").is_none());
     }

@@ -8,8 +8,8 @@ use signature::Verifier as _;
 
 use super::Error;
 use super::issuers::Issuers;
-use crate::pki;
 use crate::sm2::{self, PublicKey, Signature, VerifyingKey};
+use crate::{module, pki};
 
 /// sm2sig_sm3 (0x0708), RFC 8998 3.2.1.
 pub const SM2SIG_SM3: SignatureScheme = SignatureScheme::Unknown(sm2::SM2SIG_SM3);
@@ -148,6 +148,11 @@ impl SignatureVerificationAlgorithm for Sm2Verification {
                 ISSUERS.remember(public_key, prepare);
             }
             return Ok(());
+        }
+        // webpki can be told of nothing but a bad signature; the verifiers of this module tell more.
+        if let Err(error) = module::operational() {
+            tracing::error!("no signature can be verified: {error}");
+            return Err(InvalidSignature);
         }
         // A verifier that is not of this module cannot name this mistake in its error.
         if on_certificate && verifies(&&b""[..]) {

@@ -6,6 +6,10 @@
 
 #![cfg(all(target_arch = "x86_64", unix))]
 
+mod draws;
+mod drbg;
+#[path = "../common/drbg_states.rs"]
+mod drbg_states;
 #[path = "../../src/arch/wipe/dump.rs"]
 #[allow(dead_code)]
 mod dump;
@@ -16,7 +20,7 @@ mod sm4;
 
 use std::hint::black_box;
 
-use dump::after;
+use dump::{Dump, after};
 use secrets::Secrets;
 
 /// How much of the stack the frames of the test and of the public function itself may take.
@@ -42,6 +46,11 @@ impl Found {
         // What is set up once for all is not what is looked for.
         drop(f());
         let dump = after(|| std::mem::forget(black_box(f())));
+        self.judge(end, name, secrets, &dump);
+    }
+
+    /// Looks for `secrets` in what a function has left behind.
+    fn judge(&mut self, end: usize, name: &str, secrets: &Secrets, dump: &Dump) {
         for found in secrets.find(&dump.stack()[..dump.stack().len() - end]) {
             self.0.push(format!("{name}: {found} on the stack"));
         }

@@ -7,7 +7,10 @@ use cipher::{
     BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit,
     StreamCipher,
 };
-use shangmi::sm4::{KeyInit, Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm};
+use shangmi::random::SystemRandom;
+use shangmi::sm4::{
+    KeyInit, Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm, Sm4GcmSealer,
+};
 
 use crate::secrets::Secrets;
 use crate::{Found, random};
@@ -39,6 +42,30 @@ fn block_cipher() {
 #[test]
 fn gcm() {
     aead::<Sm4Gcm>();
+}
+
+#[test]
+fn sealer() {
+    let key: [u8; 16] = random();
+    let secrets = Secrets::sm4_key(&key);
+    let mut found = Found::default();
+    found.check("Sm4GcmSealer::new", &secrets, || Sm4GcmSealer::new(&key));
+    let sealer = Sm4GcmSealer::new(&key);
+    for len in LENGTHS {
+        let plaintext = vec![7; len];
+        found.check(&format!("seal {len}"), &secrets, || {
+            sealer.seal(&mut SystemRandom, b"header", &plaintext)
+        });
+        let sealed = sealer.seal(&mut SystemRandom, b"header", &plaintext);
+        let sealed = sealed.unwrap();
+        found.check(&format!("open {len}"), &secrets, || {
+            sealer.open(b"header", &sealed)
+        });
+        found.check(&format!("refuse {len}"), &secrets, || {
+            sealer.open(b"other", &sealed)
+        });
+    }
+    found.assert_nothing();
 }
 
 #[test]

@@ -100,17 +100,41 @@ pub(crate) fn heap_of<T>(make: impl FnOnce() -> T) -> (T, Vec<Vec<u8>>) {
     (result, copies)
 }
 
+/// Runs `make` on a thread of its own, and lets the thread end: a copy of each heap block that was
+/// allocated for it and not freed until then, and all that was freed at the end.
+pub(crate) fn heap_of_thread(make: impl FnOnce() + Send) -> (Vec<Vec<u8>>, Freed) {
+    let (made, is_made) = std::sync::mpsc::channel();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(move || {
+            made.send(heap_of(make).1).unwrap();
+            ends.recv().unwrap();
+            // Not turned off: last come the destructors of what is local to the thread.
+            RECORDING.set(true);
+        });
+        let blocks = is_made.recv().unwrap();
+        let (_, freed) = freed_during(|| {
+            end.send(()).unwrap();
+            thread.join().unwrap();
+        });
+        (blocks, freed)
+    })
+}
+
+/// Most blocks that one call of [`heap_of`] allocates.
+const OWNED_BLOCKS: usize = 4096;
+
 /// The heap blocks of one call of [`heap_of`], null where freed.
 struct Owned {
     len: AtomicUsize,
-    blocks: [AtomicPtr<u8>; 64],
-    sizes: [AtomicUsize; 64],
+    blocks: [AtomicPtr<u8>; OWNED_BLOCKS],
+    sizes: [AtomicUsize; OWNED_BLOCKS],
 }
 
 static OWNED: Owned = Owned {
     len: AtomicUsize::new(0),
-    blocks: [const { AtomicPtr::new(std::ptr::null_mut()) }; 64],
-    sizes: [const { AtomicUsize::new(0) }; 64],
+    blocks: [const { AtomicPtr::new(std::ptr::null_mut()) }; OWNED_BLOCKS],
+    sizes: [const { AtomicUsize::new(0) }; OWNED_BLOCKS],
 };
 
 impl Owned {

@@ -1,8 +1,11 @@
 //! Reading and writing key files leaves neither the key nor its base64 text behind.
 
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use shangmi::pki::{Ca, Error, Leaf, Request, Validity, key};
 use shangmi::sm2::SecretKey;
+use shangmi::tls13;
 
+use super::common;
 use super::heap::{Freed, freed_during};
 use super::types::{assert_secret_key_gone, pattern};
 
@@ -67,4 +70,19 @@ fn the_check_sees_base64_text() {
     let (_, freed) = freed_during(|| drop(pem.to_string()));
     let found = std::panic::catch_unwind(|| assert_gone(&freed, "a plain String", &pem));
     assert!(found.is_err());
+}
+
+/// rustls gives the file's content away to the provider.
+#[test]
+fn providers_leave_nothing_of_a_key_file() {
+    let d = pattern();
+    let document = key::to_pkcs8_der(&SecretKey::from_bytes(&d).unwrap()).unwrap();
+    let layered = tls13::layered(common::international::international());
+    for provider in [tls13::strict(), tls13::mixed(), layered] {
+        let ((), freed) = freed_during(|| {
+            let der = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(document.to_vec()));
+            drop(provider.key_provider.load_private_key(der).unwrap());
+        });
+        assert_secret_key_gone(&freed, "PKCS#8 given to rustls", &d);
+    }
 }

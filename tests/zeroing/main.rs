@@ -4,9 +4,14 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
+#[path = "../common/drbg_states.rs"]
+mod drbg_states;
 mod handshake;
 mod heap;
+mod international;
 mod key_files;
+mod locked;
+mod random;
 mod token;
 mod types;
 

@@ -37,6 +37,7 @@ use std::time::Duration;
 /// | `info=device-error` | `C_GetTokenInfo` fails with `CKR_DEVICE_ERROR` |
 /// | `library=device-error` | `C_GetInfo` fails with `CKR_DEVICE_ERROR` |
 /// | `point=cut` | `CKA_EC_POINT` lacks its last byte |
+/// | `random=stuck` | `C_GenerateRandom` gives the same byte again and again |
 /// | `protection=ignored` | keys say that they can be extracted, whatever their template said |
 /// | `session-limit=N`, `session-limit=none` | sessions at a time (64 without an order) |
 /// | `login-expires=N`, `login-expires=T` | a login is good for N signatures, or for a time |
@@ -106,6 +107,7 @@ pub(crate) enum Standing {
     SignFails,
     InfoFails,
     CutPoint,
+    StuckRandom,
     Unprotected,
     SessionLimit(Option<usize>),
     LoginExpires(Expiry),
@@ -233,6 +235,7 @@ fn standing(name: &str, word: &str, rest: Option<&str>) -> Option<Standing> {
             Standing::Call(function("C_GetInfo")?, When::EVERY, fail)
         }
         ("point", "cut", None) => Standing::CutPoint,
+        ("random", "stuck", None) => Standing::StuckRandom,
         ("protection", "ignored", None) => Standing::Unprotected,
         ("session-limit", "none", None) => Standing::SessionLimit(None),
         ("session-limit", count, None) => Standing::SessionLimit(Some(count.parse().ok()?)),

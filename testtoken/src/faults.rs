@@ -23,6 +23,7 @@ pub(crate) struct Faults {
     pub(crate) sign_fails: bool,
     pub(crate) info_fails: bool,
     pub(crate) cut_point: bool,
+    pub(crate) stuck_random: bool,
     pub(crate) unprotected: bool,
     /// `None` is without a limit.
     pub(crate) session_limit: Option<usize>,
@@ -41,6 +42,7 @@ impl Default for Faults {
             sign_fails: false,
             info_fails: false,
             cut_point: false,
+            stuck_random: false,
             unprotected: false,
             session_limit: Some(MAX_SESSIONS),
             login_expires: None,
@@ -77,6 +79,7 @@ impl Faults {
             Standing::SignFails => self.sign_fails = true,
             Standing::InfoFails => self.info_fails = true,
             Standing::CutPoint => self.cut_point = true,
+            Standing::StuckRandom => self.stuck_random = true,
             Standing::Unprotected => self.unprotected = true,
             Standing::SessionLimit(limit) => self.session_limit = limit,
             Standing::LoginExpires(expiry) => self.login_expires = Some(expiry),

@@ -100,6 +100,8 @@ orders! {
         Encoding::Raw => format!("answer=raw:{when}"),
         Encoding::Der => format!("answer=der:{when}"),
     };
+    /// Lets the random generator give the same byte again and again.
+    stick_random() => String::from("random=stuck");
     /// Sets how many sessions the token allows at a time; `None` is without a limit.
     limit_sessions(limit: Option<usize>) => match limit {
         Some(limit) => format!("session-limit={limit}"),

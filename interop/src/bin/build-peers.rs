@@ -9,6 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     for stack in Stack::ALL {
         println!("{stack}: {}", stack.peer()?.display());
         println!("{stack}: {}", stack.bench()?.display());
+        println!("{stack}: {}", stack.drbg()?.display());
     }
     Ok(())
 }

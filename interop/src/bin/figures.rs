@@ -20,14 +20,14 @@ use shangmi::sm4::Sm4Gcm;
 use shangmi_interop::bench::measure::{self, measure};
 use shangmi_interop::bench::rows::ROWS;
 use shangmi_interop::bench::{self, Bench, Machine, Who};
-use shangmi_interop::{hsm, locked, memory};
+use shangmi_interop::{hsm, locked, memory, validation};
 use signature::{Signer, Verifier};
 use sm2_rustcrypto::dsa;
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The areas; an issue that names new figures adds a row or an area.
-const AREAS: &[&str] = &["core", "kernels", "portable", "hsm"];
+const AREAS: &[&str] = &["core", "kernels", "portable", "hsm", "validation"];
 
 /// Turns taken by us and the peer in the core area, and the length of one turn.
 const TURNS: usize = 5;
@@ -73,6 +73,7 @@ fn run(area: &str, print: Print) -> Result<()> {
             Ok(())
         }
         "hsm" => under_load(1_000_000),
+        "validation" => validate(),
         "portable" if Machine::here().disabled != "all" => again_without_instructions(),
         _ => print(
             area,
@@ -80,6 +81,12 @@ fn run(area: &str, print: Print) -> Result<()> {
             &Machine::here(),
         ),
     }
+}
+
+/// The cryptographic module.
+fn validate() -> Result<()> {
+    let print = |row: &validation::Row| println!("{}", row.json());
+    validation::measure(print).map_err(|error| -> Box<dyn Error> { error })
 }
 
 /// A key in an HSM; `signatures` are made to see what is left behind.

@@ -5,6 +5,7 @@
 mod acvp;
 mod arguments;
 mod hsm;
+mod module;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -24,6 +25,11 @@ enum Group {
     /// Keys in an HSM behind PKCS#11.
     #[command(subcommand)]
     Hsm(Box<hsm::Verb>),
+    /// Runs every self test of the cryptographic module.
+    Selftest(module::SelfTest),
+    /// The cryptographic module in a program.
+    #[command(subcommand)]
+    Module(module::Verb),
     /// Test vectors of a laboratory, in NIST's ACVP form.
     #[command(subcommand)]
     Acvp(acvp::Verb),
@@ -55,6 +61,8 @@ fn main() -> ExitCode {
     let command = Command::parse();
     let result = match command.group {
         Group::Hsm(verb) => verb.run(),
+        Group::Selftest(test) => test.run(),
+        Group::Module(verb) => verb.run(),
         Group::Acvp(verb) => verb.run(),
     };
     let (text, code) = match result {

@@ -15,6 +15,7 @@ use super::ticket::{Outcome, Ticket};
 use super::uri::Uri;
 use super::worker::Desk;
 use crate::hsm::Error;
+use crate::random::without_added_sources;
 
 /// Time between probes: at first, and at most.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -31,7 +32,11 @@ pub(super) fn start(uri: Uri, options: Options) -> Result<Receiver<Result<Pool, 
     let (sender, receiver) = sync_channel(1);
     thread::Builder::new()
         .name("shangmi-hsm-keeper".into())
-        .spawn(move || run(uri, options, &sender))
+        .spawn(move || {
+            // As in a session's thread.
+            without_added_sources();
+            run(uri, options, &sender);
+        })
         .map(|_| receiver)
         .map_err(|error| Error::Thread {
             reason: error.to_string(),

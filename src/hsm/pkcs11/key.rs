@@ -224,6 +224,7 @@ fn tried_out(pool: &Pool, facts: &Arc<KeyFacts>) -> Result<KeyFacts, Error> {
     let mut encoding = facts.encoding;
     let mut refusal = None;
     for scheme in facts.schemes.iter().copied() {
+        scheme.enter()?;
         let digest = random_digest(scheme)?;
         let (key, asked) = (facts.clone(), digest.clone());
         let ask = move |desk: &mut Desk<'_>| key.ask(desk, scheme, &asked);
@@ -258,7 +259,7 @@ fn random_digest(scheme: Scheme) -> Result<Vec<u8>, Error> {
     let mut digest = vec![0; scheme.digest_len()];
     SystemRandom
         .try_fill_bytes(&mut digest)
-        .map_err(|_| Error::Random)?;
+        .map_err(|_| Error::unless_refused(Error::Random))?;
     Ok(digest)
 }
 
@@ -274,6 +275,7 @@ impl Inner {
 
     /// Signs a digest. The signature is as TLS and X.509 write it, and verified.
     pub(super) fn sign(&self, scheme: Scheme, digest: &[u8]) -> Result<Vec<u8>, Error> {
+        scheme.enter()?;
         let (key, asked) = (self.facts.clone(), digest.to_vec());
         let ask = move |desk: &mut Desk<'_>| key.ask(desk, scheme, &asked);
         // Another member of a group may have firmware that writes it otherwise.
@@ -306,6 +308,7 @@ impl KeyFacts {
         let Some(scheme) = self.schemes.first() else {
             return Ok(());
         };
+        scheme.enter()?;
         let digest = random_digest(*scheme)?;
         let answer = self.ask(desk, *scheme, &digest)?;
         self.read(*scheme, &digest, &answer).map(|_| ())
@@ -347,10 +350,10 @@ impl KeyFacts {
     }
 
     fn wrong_signature(&self, scheme: Scheme) -> Error {
-        Error::WrongSignature {
+        Error::unless_refused(Error::WrongSignature {
             key: self.name.clone(),
             mechanism: scheme.mechanism_name().into(),
-        }
+        })
     }
 }
 

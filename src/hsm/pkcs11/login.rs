@@ -16,7 +16,7 @@ use super::token::Token;
 use super::uri::Uri;
 use crate::hsm::Error;
 use crate::random::SystemRandom;
-use crate::secret::Secret;
+use crate::secret::SecretBytes;
 use crate::sm3::HmacSm3;
 
 /// Logs the user in, once: tries are counted, and the last one locks the token.
@@ -72,14 +72,14 @@ static REFUSED: Mutex<BTreeSet<[u8; 32]>> = Mutex::new(BTreeSet::new());
 /// HMAC-SM3 under a key that lives as long as the process, so that no PIN is kept, nor a digest
 /// from which one could be found.
 fn tag(token: &Token, user: CK_USER_TYPE, pin: &[u8]) -> Result<[u8; 32], Error> {
-    static KEY: OnceLock<Secret<32>> = OnceLock::new();
+    static KEY: OnceLock<SecretBytes> = OnceLock::new();
     let key = match KEY.get() {
         Some(key) => key,
         None => {
-            let mut key = Secret::zeroed();
+            let mut key = SecretBytes::zeroed(32);
             SystemRandom
                 .try_fill_bytes(key.as_mut_bytes())
-                .map_err(|_| Error::Random)?;
+                .map_err(|_| Error::unless_refused(Error::Random))?;
             KEY.get_or_init(|| key)
         }
     };

@@ -21,6 +21,8 @@ use cryptoki_sys::{
     CK_MECHANISM_TYPE, CK_RSA_PKCS_PSS_PARAMS, CK_SLOT_ID, CK_ULONG,
 };
 
+use crate::secret::SecretBytes;
+
 /// Room for a signature in bytes: RSA of 8192 bits.
 pub(super) const MAX_SIGNATURE: usize = 1024;
 
@@ -161,6 +163,18 @@ impl Raw {
         // SAFETY: the module gave these handles out.
         let handle = |handle| unsafe { ObjectHandle::new_from_raw(handle) };
         Ok((handle(public_key), handle(private_key)))
+    }
+
+    /// `len` bytes of the token's random generator.
+    pub(super) fn generate_random(&self, session: &Session, len: usize) -> Result<SecretBytes> {
+        let generate = self.functions.C_GenerateRandom;
+        let generate = generate.ok_or(Error::NullFunctionPointer)?;
+        let mut bytes = SecretBytes::zeroed(len);
+        let buffer = bytes.as_mut_bytes().as_mut_ptr();
+        // SAFETY: the buffer is as long as told; `Session` cannot be shared between threads.
+        let rv = unsafe { generate(session.handle(), buffer, len.try_into()?) };
+        Rv::from(rv).into_result(Function::GenerateRandom)?;
+        Ok(bytes)
     }
 
     /// One C_SignInit and one C_Sign. After an error the session may be left with an active

@@ -11,6 +11,9 @@ use signature::hazmat::PrehashVerifier;
 
 use super::profile::{Profile, SignatureEncoding};
 use super::public::{Key, KeyKind, PublicKey};
+use crate::hsm::Error;
+use crate::module::international::{ECDSA_P256, ECDSA_P384, RSA, SHA256, SHA384};
+use crate::module::{self, Service};
 use crate::sm2;
 
 /// How a key signs a digest.
@@ -48,6 +51,31 @@ impl Scheme {
             Self::EcdsaP384 => KeyKind::EcdsaP384,
             Self::RsaPss(_) | Self::RsaPkcs1(_) => KeyKind::Rsa,
         }
+    }
+
+    /// Lets the digest before a signature and the verification after it begin.
+    ///
+    /// # Errors
+    /// [`Error::Refused`] by the cryptographic module; the token is then not asked.
+    pub(super) fn enter(self) -> Result<(), Error> {
+        let enter = |hash: Hash| match hash {
+            Hash::Sha256 => SHA256.enter(Service::Sha256),
+            Hash::Sha384 | Hash::Sha512 => SHA384.enter(Service::Sha384),
+        };
+        let entered = match self {
+            // `sm2` enters for itself.
+            Self::Sm2(_) => module::operational(),
+            Self::EcdsaP256 => {
+                enter(Hash::Sha256).and_then(|()| ECDSA_P256.enter(Service::EcdsaVerify))
+            }
+            Self::EcdsaP384 => {
+                enter(Hash::Sha384).and_then(|()| ECDSA_P384.enter(Service::EcdsaVerify))
+            }
+            Self::RsaPss(hash) | Self::RsaPkcs1(hash) => {
+                enter(hash).and_then(|()| RSA.enter(Service::RsaVerify))
+            }
+        };
+        entered.map_err(Error::Refused)
     }
 
     /// The mechanism's number.

@@ -64,7 +64,7 @@ impl TokenSigner {
             (Scheme::Sm2(_), Key::Sm2(key)) => {
                 // The ID of CertificateVerify (RFC 8998, 3.2.1), which no token could know.
                 let e = sm2::message_digest(TLS13_ID, key, message);
-                e.map_err(|error| Error::answer(error.to_string()))?
+                e.map_err(|error| Error::unless_refused(Error::answer(error.to_string())))?
                     .to_vec()
             }
             (Scheme::Sm2(_), _) => {

@@ -127,7 +127,7 @@ impl<'a> Visit<'a> {
             let mut digest = vec![0; scheme.digest_len()];
             SystemRandom
                 .try_fill_bytes(&mut digest)
-                .map_err(|_| Error::Random)?;
+                .map_err(|_| Error::unless_refused(Error::Random))?;
             match self.sign(key, name, *scheme, public, &digest) {
                 // A policy may forbid one hash or padding of a mechanism that the token lists.
                 Err(error) if error.is_refused_mechanism() => refusal = error,
@@ -166,6 +166,7 @@ impl<'a> Visit<'a> {
         public: &PublicKey,
         digest: &[u8],
     ) -> Result<Signed, Error> {
+        scheme.enter()?;
         let (mechanism, parameters) = (scheme.mechanism_number(), scheme.parameters());
         let (raw, input) = (self.inside.raw(), scheme.input(digest));
         let begin = Instant::now();
@@ -189,10 +190,10 @@ impl<'a> Visit<'a> {
         }
         let mechanism = scheme.mechanism_name().into();
         Err(match is_signature {
-            true => Error::WrongSignature {
+            true => Error::unless_refused(Error::WrongSignature {
                 key: name.into(),
                 mechanism,
-            },
+            }),
             false => Error::SignatureFormat {
                 mechanism,
                 length: answer.len(),

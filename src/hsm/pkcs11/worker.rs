@@ -19,6 +19,7 @@ use super::state::Step;
 use super::ticket::Job;
 use super::token::{Token, find_key};
 use crate::hsm::{Ckr, Error};
+use crate::random::without_added_sources;
 
 /// Most key handles that a session remembers.
 const MAX_HANDLES: usize = 1024;
@@ -69,7 +70,11 @@ pub(super) fn start(shared: &Arc<Shared>, seat: u64) {
         seat,
     };
     let thread = thread::Builder::new().name("shangmi-hsm".into());
-    if let Err(error) = thread.spawn(move || worker.run()) {
+    if let Err(error) = thread.spawn(move || {
+        // A generator that was seeded by the token would wait for this thread here.
+        without_added_sources();
+        worker.run();
+    }) {
         let reason = error.to_string();
         shared.opening_failed(seat, true, &Error::Thread { reason });
     }

@@ -16,6 +16,7 @@ use super::tables::{
     ODD_MULTIPLES_OF_G, OddMultiples, PREPARED_ROWS, PREPARED_WINDOW, PreparedPoint,
     VARTIME_WINDOW, WINDOW, WINDOWS, WINDOWS_OF_G,
 };
+use crate::arch::ct::declassify;
 use crate::arch::sm2::{Arithmetic, Limbs, N, Operation, P, barrier, choose};
 
 /// k or -k mod n as a sum of digits d_i 2^(W i), of which each is odd and -2^W < d_i < 2^W.
@@ -81,23 +82,42 @@ impl Operation for MultipleOfG<'_> {
     type Output = Option<Point>;
 
     fn run<A: Arithmetic>(self, arithmetic: A) -> Option<Point> {
-        const { assert!(!OddDigits::<WINDOW>::ENDS_IN_DOUBLING) };
-        let digits = OddDigits::<WINDOW>::of(self.0);
-        let rows = &**WINDOWS_OF_G;
-        let entry =
-            |i: usize, index| Affine::from_limbs(arithmetic, &arithmetic.lookup(&rows[i], index));
-        let addend = |i| {
-            let Digit { index, negative } = digits.digit(i);
-            entry(i, index).negated_if(negative)
-        };
-
-        let top = WINDOWS - 1;
-        let mut sum = Collected::from(entry(top, digits.top_index(top)));
-        for i in (0..top).rev() {
-            sum = sum.add_unequal(addend(i));
-        }
-        finish(sum.into(), digits.negated)
+        finish(multiple_of_g(arithmetic, self.0))
     }
+}
+
+/// Whether P is \[k\]G, in constant time but for the answer, and without an inversion.
+pub(super) struct IsMultipleOfG<'a>(pub(super) &'a Scalar, pub(super) &'a Point);
+
+impl Operation for IsMultipleOfG<'_> {
+    type Output = bool;
+
+    fn run<A: Arithmetic>(self, arithmetic: A) -> bool {
+        let Self(k, p) = self;
+        let mut multiple = multiple_of_g(arithmetic, k);
+        let equal = multiple.is(Affine::new(arithmetic, p));
+        multiple.zeroize();
+        declassify(equal != 0)
+    }
+}
+
+fn multiple_of_g<A: Arithmetic>(arithmetic: A, k: &Scalar) -> Jacobian<A> {
+    const { assert!(!OddDigits::<WINDOW>::ENDS_IN_DOUBLING) };
+    let digits = OddDigits::<WINDOW>::of(k);
+    let rows = &**WINDOWS_OF_G;
+    let entry =
+        |i: usize, index| Affine::from_limbs(arithmetic, &arithmetic.lookup(&rows[i], index));
+    let addend = |i| {
+        let Digit { index, negative } = digits.digit(i);
+        entry(i, index).negated_if(negative)
+    };
+
+    let top = WINDOWS - 1;
+    let mut sum = Collected::from(entry(top, digits.top_index(top)));
+    for i in (0..top).rev() {
+        sum = sum.add_unequal(addend(i));
+    }
+    Jacobian::from(sum).negated_if(digits.negated)
 }
 
 /// \[k\]P in constant time. P is public wherever there is one: a peer's key, or half of a ciphertext.
@@ -130,13 +150,14 @@ impl Operation for Multiple<'_> {
         for i in (1..TOP).rev() {
             sum = sum.double_times(W).add_unequal(addend(i));
         }
-        finish(sum.double_times(W).add_complete(addend(0)), digits.negated)
+        let sum = sum.double_times(W).add_complete(addend(0));
+        finish(sum.negated_if(digits.negated))
     }
 }
 
-fn finish<A: Arithmetic>(mut sum: Jacobian<A>, negated: u64) -> Option<Point> {
-    let mut affine = sum.negated_if(negated).affine();
-    sum.zeroize();
+fn finish<A: Arithmetic>(mut product: Jacobian<A>) -> Option<Point> {
+    let mut affine = product.affine();
+    product.zeroize();
     let point = affine.map(|affine| affine.point());
     affine.zeroize();
     point

@@ -186,6 +186,11 @@ impl<A: Arithmetic> Jacobian<A> {
             .or(&q.into(), self.is_infinity())
     }
 
+    /// All ones if it is q, or else zero.
+    pub(super) fn is(&self, q: Affine<A>) -> u64 {
+        self.chord(q).points_are_equal() & !self.is_infinity()
+    }
+
     /// self + q for every self and q.
     #[inline(always)]
     pub(super) fn add_vartime(&self, q: Affine<A>) -> Self {

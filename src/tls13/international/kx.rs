@@ -11,17 +11,26 @@ use subtle::ConstantTimeEq;
 use x25519_dalek::{X25519_BASEPOINT_BYTES, x25519};
 use zeroize::Zeroizing;
 
+use crate::module::international::{self, ECDH_P256};
+use crate::module::{self, Service};
 use crate::random::SystemRandom;
 use crate::secret::Secret;
 
 pub(super) static X25519: &dyn SupportedKxGroup = &X25519Group;
 pub(super) static SECP256R1: &dyn SupportedKxGroup = &P256Group;
 
+fn refused(error: module::Error) -> Error {
+    super::super::Error::Module(error).into()
+}
+
 #[derive(Debug)]
 struct X25519Group;
 
 impl SupportedKxGroup for X25519Group {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
+        international::X25519
+            .enter(Service::X25519)
+            .map_err(refused)?;
         let mut secret = Secret::zeroed();
         SystemRandom
             .try_fill_bytes(secret.as_mut_bytes())
@@ -46,6 +55,9 @@ struct X25519Exchange {
 
 impl ActiveKeyExchange for X25519Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
+        international::X25519
+            .enter(Service::X25519)
+            .map_err(refused)?;
         let peer = <[u8; 32]>::try_from(peer).map_err(|_| PeerMisbehaved::InvalidKeyShare)?;
         let shared = Zeroizing::new(x25519(*self.secret.as_bytes(), peer));
         // RFC 8446 7.4.2: an all-zero result means a point of small order.
@@ -73,6 +85,7 @@ struct P256Group;
 
 impl SupportedKxGroup for P256Group {
     fn start(&self) -> Result<Box<dyn ActiveKeyExchange>, Error> {
+        ECDH_P256.enter(Service::EcdhP256).map_err(refused)?;
         let secret = EphemeralSecret::try_generate_from_rng(&mut SystemRandom)
             .map_err(|_| GetRandomFailed)?;
         let share = secret.public_key().to_sec1_point(false).as_bytes().to_vec();
@@ -95,6 +108,7 @@ struct P256Exchange {
 
 impl ActiveKeyExchange for P256Exchange {
     fn complete(self: Box<Self>, peer: &[u8]) -> Result<SharedSecret, Error> {
+        ECDH_P256.enter(Service::EcdhP256).map_err(refused)?;
         // RFC 8446 4.2.8.2: uncompressed points only.
         if peer.first() != Some(&0x04) {
             return Err(PeerMisbehaved::InvalidKeyShare.into());

@@ -13,6 +13,8 @@ use rustls::{SignatureAlgorithm, SignatureScheme};
 use sec1::{DecodeEcPrivateKey, EcPrivateKey};
 
 use super::super::Error;
+use crate::gate::{SelfTest, Service};
+use crate::module::international::{ECDSA_P256, ECDSA_P384};
 
 const RSA_ENCRYPTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
@@ -66,6 +68,9 @@ trait Ecdsa: Send + Sync + 'static {
     const SCHEME: SignatureScheme;
     const KEY: AlgorithmIdentifier;
 
+    /// The test of it.
+    const SELF_TEST: &'static SelfTest;
+
     fn point(&self) -> Vec<u8>;
     fn sign(&self, message: &[u8]) -> signature::Result<Vec<u8>>;
 }
@@ -73,6 +78,7 @@ trait Ecdsa: Send + Sync + 'static {
 impl Ecdsa for P256Key {
     const SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP256_SHA256;
     const KEY: AlgorithmIdentifier = alg_id::ECDSA_P256;
+    const SELF_TEST: &'static SelfTest = &ECDSA_P256;
 
     fn point(&self) -> Vec<u8> {
         self.verifying_key()
@@ -90,6 +96,7 @@ impl Ecdsa for P256Key {
 impl Ecdsa for P384Key {
     const SCHEME: SignatureScheme = SignatureScheme::ECDSA_NISTP384_SHA384;
     const KEY: AlgorithmIdentifier = alg_id::ECDSA_P384;
+    const SELF_TEST: &'static SelfTest = &ECDSA_P384;
 
     fn point(&self) -> Vec<u8> {
         self.verifying_key()
@@ -129,6 +136,9 @@ impl<K: Ecdsa> SigningKey for EcdsaKey<K> {
 
 impl<K: Ecdsa> Signer for EcdsaKey<K> {
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, rustls::Error> {
+        K::SELF_TEST
+            .enter(Service::EcdsaSign)
+            .map_err(Error::Module)?;
         self.0
             .sign(message)
             .map_err(|_| rustls::Error::General("the ECDSA signature was not made".into()))

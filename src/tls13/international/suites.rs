@@ -7,10 +7,13 @@ use rustls::crypto::hash::HashAlgorithm;
 use rustls::{CipherSuite, ConnectionTrafficSecrets, SupportedCipherSuite, Tls13CipherSuite};
 use sha2::{Sha256, Sha384};
 
-use super::super::aead::RecordAead;
-use super::super::hash::TranscriptHash;
+use super::super::aead::{RecordAead, RecordCipher};
+use super::super::hash::{Transcript, TranscriptHash};
 use super::super::hkdf::KeySchedule;
-use super::hkdf::HkdfOver;
+use crate::gate::{self, Service};
+use crate::module::international::{
+    AES_GCM, HkdfOver, SHA256 as SHA256_TEST, SHA384 as SHA384_TEST,
+};
 
 pub(super) static TLS13_AES_256_GCM_SHA384: SupportedCipherSuite =
     SupportedCipherSuite::Tls13(&Tls13CipherSuite {
@@ -44,3 +47,35 @@ static AES_128_GCM: RecordAead<Aes128Gcm> =
     RecordAead::new(|key, iv| Ok(ConnectionTrafficSecrets::Aes128Gcm { key, iv }));
 static AES_256_GCM: RecordAead<Aes256Gcm> =
     RecordAead::new(|key, iv| Ok(ConnectionTrafficSecrets::Aes256Gcm { key, iv }));
+
+impl RecordCipher for Aes128Gcm {
+    fn enter_sealing() -> Result<(), gate::Error> {
+        AES_GCM.enter(Service::Aes128Gcm)
+    }
+
+    fn enter_opening() -> Result<(), gate::Error> {
+        AES_GCM.enter(Service::Aes128Gcm)
+    }
+}
+
+impl RecordCipher for Aes256Gcm {
+    fn enter_sealing() -> Result<(), gate::Error> {
+        AES_GCM.enter(Service::Aes256Gcm)
+    }
+
+    fn enter_opening() -> Result<(), gate::Error> {
+        AES_GCM.enter(Service::Aes256Gcm)
+    }
+}
+
+impl Transcript for Sha256 {
+    fn enter() -> Result<(), gate::Error> {
+        SHA256_TEST.enter(Service::Sha256)
+    }
+}
+
+impl Transcript for Sha384 {
+    fn enter() -> Result<(), gate::Error> {
+        SHA384_TEST.enter(Service::Sha384)
+    }
+}

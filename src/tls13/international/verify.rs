@@ -15,6 +15,8 @@ use signature::Verifier;
 use signature::hazmat::PrehashVerifier;
 
 use super::super::verify::{CERTIFICATE, CERTIFICATE_NULL, HANDSHAKE, OnCertificates, SM2SIG_SM3};
+use crate::gate::{SelfTest, Service};
+use crate::module::international::{ECDSA_P256, ECDSA_P384, RSA};
 
 /// In `mapping`, the algorithm for TLS 1.3 stands first: rustls tries no other.
 pub(super) static ALGORITHMS: WebPkiSupportedAlgorithms = WebPkiSupportedAlgorithms {
@@ -125,7 +127,16 @@ impl SignatureVerificationAlgorithm for Algorithm {
     }
 }
 
+/// webpki can be told of nothing but a bad signature.
+fn enter(test: &'static SelfTest, service: Service) -> Result<(), InvalidSignature> {
+    test.enter(service).map_err(|error| {
+        tracing::warn!("a signature was not verified: {error}");
+        InvalidSignature
+    })
+}
+
 fn p256<D: Digest>(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+    enter(&ECDSA_P256, Service::EcdsaVerify)?;
     let key = ::p256::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(|_| InvalidSignature)?;
     let signature = ::p256::ecdsa::Signature::from_der(signature).map_err(|_| InvalidSignature)?;
     key.verify_prehash(&D::digest(message), &signature)
@@ -133,6 +144,7 @@ fn p256<D: Digest>(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), I
 }
 
 fn p384<D: Digest>(key: &[u8], message: &[u8], signature: &[u8]) -> Result<(), InvalidSignature> {
+    enter(&ECDSA_P384, Service::EcdsaVerify)?;
     let key = ::p384::ecdsa::VerifyingKey::from_sec1_bytes(key).map_err(|_| InvalidSignature)?;
     let signature = ::p384::ecdsa::Signature::from_der(signature).map_err(|_| InvalidSignature)?;
     key.verify_prehash(&D::digest(message), &signature)
@@ -145,6 +157,7 @@ fn pss<D: Digest + FixedOutputReset>(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), InvalidSignature> {
+    enter(&RSA, Service::RsaVerify)?;
     let key = rsa::pss::VerifyingKey::<D>::new(rsa_key(key)?);
     let signature = rsa::pss::Signature::try_from(signature).map_err(|_| InvalidSignature)?;
     key.verify(message, &signature)
@@ -156,6 +169,7 @@ fn pkcs1<D: Digest + AssociatedOid>(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), InvalidSignature> {
+    enter(&RSA, Service::RsaVerify)?;
     let key = rsa::pkcs1v15::VerifyingKey::<D>::new(rsa_key(key)?);
     let signature = rsa::pkcs1v15::Signature::try_from(signature).map_err(|_| InvalidSignature)?;
     key.verify(message, &signature)

@@ -138,9 +138,11 @@ pub(crate) unsafe extern "C" fn C_GenerateRandom(
     data: *mut CK_BYTE,
     len: CK_ULONG,
 ) -> CK_RV {
-    with_session(session, "C_GenerateRandom", |_, _| {
-        let mut bytes = vec![0; len as usize];
-        sm2::random(&mut bytes)?;
+    with_session(session, "C_GenerateRandom", |_, token| {
+        let mut bytes = vec![0x5a; len as usize];
+        if !token.faults.stuck_random {
+            sm2::random(&mut bytes)?;
+        }
         if data.is_null() {
             return Err(CKR_ARGUMENTS_BAD);
         }

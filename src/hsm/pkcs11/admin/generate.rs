@@ -55,7 +55,8 @@ impl Administration {
     ///
     /// Before it counts, the pair must pass a test: the token must say that the private key is
     /// sensitive and cannot be extracted, and a signature of a random digest must verify in
-    /// software under the public key that is read back. A pair that fails is destroyed again.
+    /// software under the public key that is read back. A pair that fails is destroyed again. There is
+    /// no pair that is not tested so, since all that are made here sign.
     ///
     /// # Errors
     /// [`Error::KeyExists`] if the token has a key with this label or identifier;
@@ -265,7 +266,7 @@ fn random_id() -> Result<Vec<u8>, Error> {
     let mut id = vec![0; ID_LEN];
     SystemRandom
         .try_fill_bytes(&mut id)
-        .map_err(|_| Error::Random)?;
+        .map_err(|_| Error::unless_refused(Error::Random))?;
     Ok(id)
 }
 

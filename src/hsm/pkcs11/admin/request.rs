@@ -95,7 +95,7 @@ fn digest(scheme: Scheme, public: &PublicKey, message: &[u8]) -> Result<Vec<u8>,
     Ok(match (scheme, &public.key) {
         (Scheme::Sm2(_), public::Key::Sm2(key)) => {
             sm2::message_digest(sm2::DEFAULT_ID, key, message)
-                .map_err(malformed)?
+                .map_err(|error| Error::unless_refused(malformed(error)))?
                 .to_vec()
         }
         (Scheme::EcdsaP384, _) => Sha384::digest(message).to_vec(),
