@@ -46,11 +46,11 @@ pub fn compare(response: &str, expected: &str) -> Result<Comparison, Error> {
             continue;
         };
         comparison.cases += 1;
-        for (field, expected) in &expected {
+        for (field, value) in &expected {
             match found.get(field) {
-                Some(found) if same(found, expected) => {}
+                Some(found) if same(found, value) => {}
                 Some(_) => differs(place, &format!("`{field}` is not the expected one")),
-                None if field == "testPassed" && *expected == Value::Bool(true) => {}
+                None if beside_output(field, &expected) => {}
                 None => differs(place, &format!("`{field}` is expected, but not there")),
             }
         }
@@ -62,6 +62,11 @@ pub fn compare(response: &str, expected: &str) -> Result<Comparison, Error> {
         differs(place_of(key), "answered, but not expected");
     }
     Ok(comparison)
+}
+
+/// Whether the field says that a case passed whose output is expected as well, and says the same.
+fn beside_output(field: &str, expected: &Map<String, Value>) -> bool {
+    field == "testPassed" && expected[field] == Value::Bool(true) && expected.len() > 1
 }
 
 /// Where a case is: the number of its vector set in the file, and the names that ACVP gives.

@@ -214,6 +214,7 @@ fn a_comparison_sees_each_difference() {
         { "tcId": 5, "pt": "00" },
         { "tcId": 6, "md": "00", "more": "00" },
         { "tcId": 7, "resultsArray": [{ "md": "00" }] },
+        { "tcId": 8 },
     ]));
     let expected = set(json!([
         { "tcId": 1, "md": "ab" },
@@ -223,6 +224,7 @@ fn a_comparison_sees_each_difference() {
         { "tcId": 5, "testPassed": false },
         { "tcId": 6, "md": "00" },
         { "tcId": 7, "resultsArray": [{ "md": "00" }, { "md": "01" }] },
+        { "tcId": 8, "testPassed": true },
     ]));
     let comparison = compare(&found.to_string(), &expected.to_string()).unwrap();
     let differing: Vec<_> = comparison
@@ -230,8 +232,8 @@ fn a_comparison_sees_each_difference() {
         .iter()
         .map(|d| d.place.case)
         .collect();
-    assert_eq!(differing, [2, 3, 5, 5, 6, 7].map(Some));
-    assert_eq!(comparison.cases, 6);
+    assert_eq!(differing, [2, 3, 5, 5, 6, 7, 8].map(Some));
+    assert_eq!(comparison.cases, 7);
     assert_eq!(
         comparison.differences[1].to_string(),
         "vector set 7, group 2, case 3: expected, but not answered"
