@@ -22,8 +22,6 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 mod service;
-#[cfg(test)]
-mod tests;
 
 pub use service::{Approval, Service, Services};
 
@@ -516,3 +514,6 @@ pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
     let passed = output.status.success() && text.contains("1 passed");
     assert!(passed, "{test} in a process of its own:\n{text}");
 }
+
+#[cfg(test)]
+mod tests;
