@@ -22,6 +22,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 mod service;
+#[cfg(test)]
+mod tests;
 
 pub use service::{Approval, Service, Services};
 
@@ -468,6 +470,25 @@ impl Answers {
     }
 }
 
+/// For what is for good, the error state and strict GM mode: runs `body` in a process of its own.
+/// `test`, from which it is called, is named as in the list of tests.
+#[cfg(test)]
+pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
+    const HERE: &str = "SHANGMI_TEST_OWN_PROCESS";
+    if std::env::var_os(HERE).is_some() {
+        return body();
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(HERE, "1")
+        .output()
+        .unwrap();
+    let text = [output.stdout, output.stderr].concat();
+    let text = String::from_utf8_lossy(&text);
+    let passed = output.status.success() && text.contains("1 passed");
+    assert!(passed, "{test} in a process of its own:\n{text}");
+}
+
 /// Failures on order, in the library's own unit tests and nowhere else: no other build has this code.
 #[cfg(test)]
 pub(crate) mod injection {
@@ -495,25 +516,3 @@ pub(crate) mod injection {
         ordered == name
     }
 }
-
-/// For what is for good, the error state and strict GM mode: runs `body` in a process of its own.
-/// `test`, from which it is called, is named as in the list of tests.
-#[cfg(test)]
-pub(crate) fn in_a_process_of_its_own(test: &str, body: impl FnOnce()) {
-    const HERE: &str = "SHANGMI_TEST_OWN_PROCESS";
-    if std::env::var_os(HERE).is_some() {
-        return body();
-    }
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test])
-        .env(HERE, "1")
-        .output()
-        .unwrap();
-    let text = [output.stdout, output.stderr].concat();
-    let text = String::from_utf8_lossy(&text);
-    let passed = output.status.success() && text.contains("1 passed");
-    assert!(passed, "{test} in a process of its own:\n{text}");
-}
-
-#[cfg(test)]
-mod tests;

@@ -10,6 +10,7 @@
 //! | hash, authenticate, derive keys with SM3 | [`sm3`] |
 //! | encrypt with SM4 | [`sm4`] |
 //! | see the module's state, run its self tests | [`module`] |
+//! | answer a laboratory's test vectors | `acvp`, feature `acvp` |
 //!
 //! On by default are `rustls`, `pkcs11`, and `international`, which adds AES-GCM, P-256, P-384, X25519
 //! and RSA verification from RustCrypto to [`tls13`] as `mixed()`. `tokio` adds `tls13::tokio` for
@@ -49,6 +50,8 @@
     )
 )]
 
+#[cfg(feature = "acvp")]
+pub mod acvp;
 mod arch;
 #[cfg(test)]
 mod error_state;

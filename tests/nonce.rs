@@ -31,7 +31,7 @@ fn no_suite_seals_twice_under_one_sequence_number() {
         for sequence in [0, 1, 5, 1 << 32, u64::MAX] {
             let record = seal(encrypter, sequence).unwrap();
             assert!(records.insert(record), "{suite:?}, {sequence}");
-            for used in [0, 1, 4, sequence] {
+            for used in [0, sequence / 2, sequence.saturating_sub(1), sequence] {
                 let again = seal(encrypter, used);
                 assert_eq!(
                     again,

@@ -18,6 +18,7 @@ const FLOORS: &[&[&str]] = &[
     &["pki"],
     &["hsm"],
     &["tls13", "tlcp"],
+    &["acvp"],
     &["lib", "bin", "error_state"],
 ];
 

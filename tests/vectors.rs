@@ -8,6 +8,8 @@
 
 #[path = "vectors/case.rs"]
 mod case;
+#[path = "vectors/drbg.rs"]
+mod drbg;
 #[path = "vectors/sm2.rs"]
 mod sm2;
 #[path = "vectors/symmetric.rs"]
@@ -31,7 +33,7 @@ fn every_known_answer() {
         ran.insert(name.to_owned());
     }
     // A file that disappears must not make the test pass faster.
-    assert_eq!(ran.len(), 13, "files in vectors/: {ran:?}");
+    assert_eq!(ran.len(), 14, "files in vectors/: {ran:?}");
 }
 
 /// Runs the cases of one file and counts them.
@@ -45,6 +47,7 @@ fn run_file(name: &str, text: &str) -> usize {
         "sm4_ccm.json" => run(text, "SM4-CCM", symmetric::aead::<shangmi::sm4::Sm4Ccm>),
         "sm4_cbc.json" => run(text, "SM4-CBC", symmetric::cbc),
         "sm4_ctr.json" => run(text, "SM4-CTR", symmetric::ctr),
+        "drbg_sm.json" => run(text, "DRBG on SM3 and SM4", drbg::answers),
         "sm2_sign.json" => run(text, "SM2 signature", sm2::signature),
         "sm2_encrypt.json" => run(text, "SM2 public-key encryption", sm2::encryption),
         "sm2_agreement.json" => run(text, "SM2 key agreement", sm2::agreement),
@@ -55,7 +58,7 @@ fn run_file(name: &str, text: &str) -> usize {
 }
 
 /// Subfolders that a test of their own runs, each with its README.
-const RUN_ELSEWHERE: [&str; 2] = ["nist", "wycheproof"];
+const RUN_ELSEWHERE: [&str; 3] = ["acvp", "nist", "wycheproof"];
 
 fn json_files(folder: &Path) -> Vec<PathBuf> {
     let mut files: Vec<_> = fs::read_dir(folder)

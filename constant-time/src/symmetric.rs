@@ -7,6 +7,7 @@ use cipher::{
     BlockCipherDecrypt, BlockCipherEncrypt, BlockModeDecrypt, BlockModeEncrypt, KeyIvInit,
     StreamCipher,
 };
+use shangmi::random::{CtrDrbgSm4, Drbg, HashDrbgSm3, HmacDrbgSm3};
 use shangmi::secret::SecretBytes;
 use shangmi::sm3::{HkdfSm3, HmacSm3};
 use shangmi::sm4::{Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm};
@@ -39,6 +40,9 @@ pub(crate) const SUBJECTS: &[Subject] = &[
     secret("SM4-CCM seal, 1,350 bytes", 1366, seal::<Sm4Ccm>),
     secret("SM4-CCM open, 1,350 bytes", 16, open::<Sm4Ccm, 1350>),
     public("SM4-CCM open, wrong tag", 16, open_wrong::<Sm4Ccm>),
+    secret("Hash_DRBG on SM3", 96, drbg::<HashDrbgSm3>),
+    secret("HMAC_DRBG on SM3", 96, drbg::<HmacDrbgSm3>),
+    secret("CTR_DRBG on SM4", 96, drbg::<CtrDrbgSm4>),
     secret("comparison of secrets", 32, |data| {
         let other = SecretBytes::copy_of(&[7; 32]);
         vec![u8::from(SecretBytes::copy_of(data) == other)]
@@ -106,6 +110,18 @@ fn cbc_decrypt(secret: &[u8]) -> Vec<u8> {
     let mut data: Vec<_> = rest.chunks_exact(16).map(key).collect();
     Sm4CbcDecryptor::new(&key(first), &[9; 16].into()).decrypt_blocks(&mut data);
     data.concat()
+}
+
+/// Every input is secret; two requests, the second one after reseeding.
+fn drbg<D: Drbg>(secret: &[u8]) -> Vec<u8> {
+    let (entropy, rest) = secret.split_at(32);
+    let (nonce, additional) = rest.split_at(16);
+    let mut out = vec![0; 1100];
+    let mut drbg = D::instantiate(entropy, nonce, additional).expect("long enough");
+    drbg.generate(&mut out, additional).expect("not too long");
+    drbg.reseed(entropy, additional).expect("long enough");
+    drbg.generate(&mut out, additional).expect("not too long");
+    out
 }
 
 /// The key is secret, and so is the plaintext, which follows it.

@@ -32,9 +32,11 @@ pub struct Against {
     pub at_least: Option<f64>,
 }
 
-/// The figures, each of one subject. The self tests come first, since they are at their first run then.
-const SUBJECTS: &[fn(&mut dyn FnMut(&Row)) -> Result<(), Error>] =
-    &[self_tests::rows, random::rows];
+/// Takes the figures of one subject, and prints each as soon as it is there.
+type Subject = fn(&mut dyn FnMut(&Row)) -> Result<(), Error>;
+
+/// The self tests come first, since they are at their first run then.
+const SUBJECTS: &[Subject] = &[self_tests::rows, random::rows];
 
 /// Takes all figures, each as soon as it is there.
 ///

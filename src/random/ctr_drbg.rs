@@ -255,3 +255,24 @@ impl<C, const DF: bool> fmt::Debug for CtrDrbg<C, DF> {
 }
 
 impl<C: ZeroizeOnDrop, const DF: bool> ZeroizeOnDrop for CtrDrbg<C, DF> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::RESEED_INTERVAL;
+
+    #[test]
+    fn a_used_up_seed_gives_nothing() {
+        let mut drbg = CtrDrbgSm4::instantiate(&[5; 32], &[6; 16], b"").unwrap();
+        let mut out = [0; 8];
+        drbg.reseed_counter = RESEED_INTERVAL;
+        assert_eq!(drbg.generate(&mut out, b""), Ok(()));
+        assert_ne!(out, [0; 8]);
+        out = [0; 8];
+        assert_eq!(drbg.generate(&mut out, b""), Err(DrbgError::ReseedRequired));
+        assert_eq!(out, [0; 8]);
+        assert_eq!(drbg.generate_reseeded(&[7; 32], &mut out, b""), Ok(()));
+        assert_eq!(drbg.reseed_counter(), 2);
+        assert_eq!(format!("{drbg:?}"), "CtrDrbg { .. }");
+    }
+}

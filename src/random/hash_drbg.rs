@@ -178,6 +178,32 @@ impl<D, const GM: bool> ZeroizeOnDrop for HashDrbg<D, GM> {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::RESEED_INTERVAL;
+
+    #[test]
+    fn a_used_up_seed_gives_nothing() {
+        let mut drbg = HashDrbgSm3::instantiate(&[5; 32], &[6; 16], b"").unwrap();
+        let mut out = [0; 8];
+        drbg.reseed_counter = RESEED_INTERVAL;
+        assert_eq!(drbg.generate(&mut out, b""), Ok(()));
+        assert_ne!(out, [0; 8]);
+        out = [0; 8];
+        assert_eq!(drbg.generate(&mut out, b""), Err(DrbgError::ReseedRequired));
+        assert_eq!(out, [0; 8]);
+        assert_eq!(drbg.generate_reseeded(&[7; 32], &mut out, b""), Ok(()));
+        assert_eq!(drbg.reseed_counter(), 2);
+        assert_eq!(format!("{drbg:?}"), "HashDrbg { .. }");
+    }
+
+    #[test]
+    fn a_request_of_gm_is_for_one_digest() {
+        let mut drbg = HashDrbgGm::instantiate(&[5; 32], &[6; 16], b"").unwrap();
+        assert_eq!(
+            drbg.generate(&mut [0; 33], b""),
+            Err(DrbgError::RequestTooLong)
+        );
+        assert_eq!(drbg.generate(&mut [0; 32], b""), Ok(()));
+    }
 
     #[test]
     fn addition_carries_and_wraps() {

@@ -30,13 +30,15 @@ pub struct PublicKey {
 }
 
 impl SecretKey {
-    /// A new random key. Its public key is computed twice, since what a fault of the machine made of it
-    /// would be of no use, or betray the private key: the test of pairwise consistency (ISO/IEC 19790,
-    /// 7.10.3.3; SP 800-56A Rev. 3, 5.6.2.1.4).
+    /// A new random key.
+    ///
+    /// The pair is tested before it counts: \[d\]G is computed once more, and must be the public key as
+    /// a peer will read it (pairwise consistency: ISO/IEC 19790, 7.10.3.3; SP 800-56A Rev. 3,
+    /// 5.6.2.1.4).
     ///
     /// # Errors
-    /// [`Error::Random`] if `rng` fails; [`Error::Module`], also if the key fails its test, which ends
-    /// the service of the module.
+    /// [`Error::Random`] if `rng` fails; [`Error::Module`], also if the pair fails its test, which
+    /// takes the module to the error state.
     pub fn generate<R: TryCryptoRng + ?Sized>(rng: &mut R) -> Result<Self, Error> {
         self_test::KEY_GENERATION.enter(Service::Sm2KeyGeneration)?;
         leaving::<STACK, _>(|| {

@@ -243,7 +243,7 @@ mod tests {
             let mut records = Vec::new();
             for seq in [0, 1, 2, 7, u64::MAX] {
                 records.push(seal(encrypter, seq).unwrap());
-                for used in [0, 1, seq.saturating_sub(1), seq] {
+                for used in [0, seq / 2, seq.saturating_sub(1), seq] {
                     let refused = seal(encrypter, used);
                     assert_eq!(refused, Err(Error::EncryptError), "{used} after {seq}");
                 }

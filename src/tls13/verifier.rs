@@ -244,3 +244,76 @@ impl ClientCertVerifier for Checked<dyn ClientCertVerifier> {
         self.inner.requires_raw_public_keys()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rustls::sign::SigningKey;
+
+    use super::*;
+    use crate::gate;
+    use crate::pki::{Ca, Leaf, Validity, key};
+    use crate::sm2::{self, SecretKey};
+    use crate::tls13::{CURVE_SM2_GROUP, SM2SIG_SM3, Sm2SigningKey, strict};
+
+    /// In a process of its own, which does not recover.
+    #[test]
+    fn in_the_error_state_nobody_is_blamed() {
+        const THIS: &str = "tls13::verifier::tests::in_the_error_state_nobody_is_blamed";
+        const CHILD: &str = "SHANGMI_TEST_CHILD";
+        if std::env::var_os(CHILD).is_none() {
+            let child = std::process::Command::new(std::env::current_exe().unwrap())
+                .args(["--exact", THIS])
+                .env(CHILD, "")
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&child.stdout);
+            assert!(
+                child.status.success() && said.contains("1 passed"),
+                "{said}"
+            );
+            return;
+        }
+        let own = |d| SecretKey::from_bytes(&[d; 32]).unwrap();
+        let ca = Ca::self_signed("CN=CA", own(1), Validity::days(1)).unwrap();
+        let leaf = ca.issue(&Leaf::server("localhost"), own(2).public_key());
+        let (leaf, root) = (leaf.unwrap().to_der(), ca.certificate());
+        let mut roots = RootCertStore::empty();
+        roots.add(root.to_der().into()).unwrap();
+        let verifier = server_verifier(roots, &Arc::new(strict())).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let verify = || {
+            let leaf = CertificateDer::from(&leaf[..]);
+            verifier.verify_server_cert(&leaf, &[], &name, &[], UnixTime::now())
+        };
+        let [a, b] = [(); 2].map(|()| CURVE_SM2_GROUP.start().unwrap());
+        let signer = Sm2SigningKey::new(Arc::new(own(2))).choose_scheme(&[SM2SIG_SM3]);
+        let signer = signer.unwrap();
+        let secret = own(1);
+        let file = key::to_pkcs8_der(&secret).unwrap();
+        verify().unwrap();
+        signer.sign(b"message").unwrap();
+
+        let failure = gate::fail("SM2 signature", "on purpose");
+        for error in [
+            verify().unwrap_err(),
+            signer.sign(b"message").unwrap_err(),
+            CURVE_SM2_GROUP.start().err().unwrap(),
+            a.complete(b.pub_key()).err().unwrap(),
+        ] {
+            let (Some(Error::Module(cause)) | Some(Error::Sign(sm2::Error::Module(cause)))) =
+                Error::find(&error)
+            else {
+                panic!("{error:?}")
+            };
+            assert_eq!(*cause, failure);
+            assert!(error.to_string().contains("on purpose"), "{error}");
+        }
+        for error in [
+            root.verify_signature(root.public_key()).unwrap_err(),
+            key::from_der(&file).unwrap_err(),
+            key::to_pkcs8_der(&secret).unwrap_err(),
+        ] {
+            assert!(matches!(error, pki::Error::Module(cause) if cause == failure));
+        }
+    }
+}

@@ -1,65 +1,66 @@
-//! The random generators: what they gave is nowhere but where it was wanted.
+//! Random bit generators.
 
-use dump::after;
-use rand_core::TryRng;
-use shangmi::random::{
-    CtrDrbgSm4, Drbg, DrbgRng, HashDrbgSm3, HmacDrbgSm3, SystemRandom,
-    fill_with_prediction_resistance,
-};
+use std::cell::RefCell;
 
+use shangmi::random::{CtrDrbg, CtrDrbgSm4, Drbg, DrbgError, HashDrbgGm, HashDrbgSm3, HmacDrbgSm3};
+use shangmi::sm4::Sm4;
+
+use crate::drbg_states::{self, NONCE};
 use crate::secrets::Secrets;
-use crate::{Found, dump};
-
-/// From the buffer, and into large ones.
-const LENGTHS: [usize; 4] = [32, 1000, 5000, 70_000];
-
-/// What the buffer holds.
-const BUFFER: usize = 4096;
+use crate::{Found, random};
 
 #[test]
-fn thread_s_generator() {
-    let mut found = Found::default();
-    check_draws(&mut found, "SystemRandom", |out| {
-        SystemRandom.try_fill_bytes(out).unwrap();
-    });
-    for len in LENGTHS {
-        check(&mut found, "prediction resistance", len, |out| {
-            fill_with_prediction_resistance(out).unwrap();
-        });
-    }
-    found.assert_nothing();
+fn hash_drbg() {
+    let entropy = random();
+    let [v, c] = drbg_states::hash_drbg(&entropy);
+    let state = Secrets::bytes("V", &v).and(Secrets::bytes("C", &c));
+    drbg::<HashDrbgSm3>(&entropy, &NONCE, &state);
+    drbg::<HashDrbgGm>(&entropy, &NONCE, &state);
 }
 
 #[test]
-fn generators() {
+fn hmac_drbg() {
+    let entropy = random();
+    let [key, v] = drbg_states::hmac_drbg(&entropy);
+    let state = Secrets::hmac_key(&key).and(Secrets::bytes("V", &v));
+    drbg::<HmacDrbgSm3>(&entropy, &NONCE, &state);
+}
+
+#[test]
+fn ctr_drbg() {
+    let entropy: [u8; 32] = random();
+    let [key, v] = drbg_states::ctr_drbg(&entropy);
+    let mut reversed = v;
+    reversed.reverse();
+    let state = Secrets::sm4_key(&key)
+        .and(Secrets::bytes("V", &v))
+        .and(Secrets::bytes("V", &reversed));
+    drbg::<CtrDrbg<Sm4, false>>(&entropy, &[], &state);
+    drbg::<CtrDrbgSm4>(&entropy, &NONCE, &Secrets::default());
+}
+
+/// Looks for the entropy input, the `state` after it, and the output.
+fn drbg<D: Drbg>(entropy: &[u8; 32], nonce: &[u8], state: &Secrets) {
+    let new = || D::instantiate(entropy, nonce, b"");
+    // On the heap: what the test's own frames hold is not what is looked for.
+    let out = RefCell::new(vec![0; D::MAX_REQUEST.min(1500)]);
+    let generated = || {
+        let mut drbg = new()?;
+        drbg.generate(&mut out.borrow_mut(), b"additional")?;
+        Ok::<_, DrbgError>(drbg)
+    };
+    let reseeded = || {
+        let mut drbg = new()?;
+        drbg.reseed(entropy, b"additional")?;
+        Ok::<_, DrbgError>(drbg)
+    };
+    generated().unwrap();
+    let secrets = Secrets::bytes("entropy input", entropy)
+        .and(Secrets::bytes("output", &out.borrow()))
+        .and(state.clone());
     let mut found = Found::default();
-    generator::<CtrDrbgSm4>(&mut found, "CTR_DRBG");
-    generator::<HashDrbgSm3>(&mut found, "Hash_DRBG");
-    generator::<HmacDrbgSm3>(&mut found, "HMAC_DRBG");
+    found.check("instantiate", &secrets, new);
+    found.check("generate", &secrets, generated);
+    found.check("reseed", &secrets, reseeded);
     found.assert_nothing();
-}
-
-fn generator<D: Drbg + 'static>(found: &mut Found, name: &str) {
-    let mut rng = DrbgRng::<D>::new(b"").unwrap();
-    check_draws(found, name, |out| rng.try_fill_bytes(out).unwrap());
-}
-
-/// The first draw, one from the buffer, the one that fills it again, and the one after it.
-fn check_draws(found: &mut Found, name: &str, mut draw: impl FnMut(&mut [u8])) {
-    for len in LENGTHS {
-        check(found, name, len, &mut draw);
-        check(found, name, len, &mut draw);
-        for _ in 2..BUFFER / len {
-            draw(&mut vec![0; len]);
-        }
-        check(found, name, len, &mut draw);
-        check(found, name, len, &mut draw);
-    }
-}
-
-/// As [`Found::check`], of what `draw` gives.
-fn check(found: &mut Found, name: &str, len: usize, mut draw: impl FnMut(&mut [u8])) {
-    let mut out = vec![0; len];
-    let dump = after(|| draw(&mut out));
-    found.judge(0, name, &Secrets::bytes("output", &out), &dump);
 }

@@ -6,7 +6,10 @@
 
 #![cfg(all(target_arch = "x86_64", unix))]
 
+mod draws;
 mod drbg;
+#[path = "../common/drbg_states.rs"]
+mod drbg_states;
 #[path = "../../src/arch/wipe/dump.rs"]
 #[allow(dead_code)]
 mod dump;

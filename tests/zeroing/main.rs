@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 mod connections;
+#[path = "../common/drbg_states.rs"]
+mod drbg_states;
 mod handshake;
 mod heap;
 mod international;

@@ -1,7 +1,7 @@
 //! Each type that holds a secret: its own bytes, and the heap blocks that it frees.
 
 use cipher::{Array, KeyInit, KeyIvInit};
-use shangmi::random::SystemRandom;
+use shangmi::random::{CtrDrbg, Drbg, HashDrbgSm3, HmacDrbgSm3, SystemRandom};
 use shangmi::secret::{Secret, SecretBytes};
 use shangmi::sm2::agreement::{Peer, Role};
 use shangmi::sm2::encryption::{Format, encrypt};
@@ -9,6 +9,7 @@ use shangmi::sm2::{self, Agree, Decrypt, SecretKey, SignDigest, SigningKey};
 use shangmi::sm3::{HkdfSm3, HmacSm3};
 use shangmi::sm4::{Sm4, Sm4CbcDecryptor, Sm4CbcEncryptor, Sm4Ccm, Sm4Ctr, Sm4Gcm, Sm4GcmSealer};
 
+use crate::drbg_states::{self, NONCE};
 use crate::heap::{Freed, bytes_of, freed_during, heap_of};
 
 const KEY: [u8; 16] = *b"\x9e\x37\x79\xb9\x7f\x4a\x7c\x15\xf3\x9c\xc0\x60\x5c\xed\xc8\x34";
@@ -99,6 +100,43 @@ fn buffers_wipe_their_content() {
         Box::new(SecretBytes::new(vec))
     });
     with_room.assert_without("SecretBytes::new", &secret);
+}
+
+#[test]
+fn random_bit_generators_wipe_their_state() {
+    let entropy = pattern();
+    let [v, c] = drbg_states::hash_drbg(&entropy);
+    generator_wiped::<HashDrbgSm3>("Hash_DRBG", &NONCE, &[&c, &v]);
+    let [key, v] = drbg_states::hmac_drbg(&entropy);
+    generator_wiped::<HmacDrbgSm3>("HMAC_DRBG", &NONCE, &[&key, &v]);
+    let [key, v] = drbg_states::ctr_drbg(&entropy);
+    let word = u128::from_be_bytes(v).to_ne_bytes();
+    generator_wiped::<CtrDrbg<Sm4, false>>("CTR_DRBG", &[], &[&key, &v, &word]);
+}
+
+/// Fails if the state after instantiation, which is `secrets` with V at the end, or the entropy input
+/// is among the freed bytes: once when it is replaced, and once when the generator is dropped.
+fn generator_wiped<D: Drbg>(name: &str, nonce: &[u8], secrets: &[&[u8]]) {
+    let new = || D::instantiate(&pattern(), nonce, b"").unwrap();
+    let (_drbg, heap) = heap_of(new);
+    let v = *secrets.last().unwrap();
+    assert!(
+        heap.iter()
+            .any(|block| block.windows(v.len()).any(|it| it == v)),
+        "{name}: the state is not as computed"
+    );
+    let (_, dropped) = freed_during(|| drop(new()));
+    let ((), replaced) = freed_during(|| {
+        let mut drbg = new();
+        drbg.generate(&mut [0; 100], b"additional").unwrap();
+        drbg.reseed(&[7; 32], b"").unwrap();
+    });
+    for freed in [dropped, replaced] {
+        freed.assert_without(name, &pattern());
+        for secret in secrets {
+            freed.assert_without(name, secret);
+        }
+    }
 }
 
 #[test]

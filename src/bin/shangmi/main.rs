@@ -2,6 +2,7 @@
 //!
 //! It ends with 0 if all is well, 1 if something does not work, and 2 if it was called wrongly.
 
+mod acvp;
 mod arguments;
 mod hsm;
 mod module;
@@ -29,6 +30,9 @@ enum Group {
     /// The cryptographic module in a program.
     #[command(subcommand)]
     Module(module::Verb),
+    /// Test vectors of a laboratory, in NIST's ACVP form.
+    #[command(subcommand)]
+    Acvp(acvp::Verb),
 }
 
 /// How a verb ends.
@@ -59,6 +63,7 @@ fn main() -> ExitCode {
         Group::Hsm(verb) => verb.run(),
         Group::Selftest(test) => test.run(),
         Group::Module(verb) => verb.run(),
+        Group::Acvp(verb) => verb.run(),
     };
     let (text, code) = match result {
         Ok(End::Well(text)) => (text, 0),
