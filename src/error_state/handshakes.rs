@@ -148,7 +148,7 @@ impl Pair {
         })
     }
 
-    fn deliver_to_server(&mut self) -> Result<(), Refusal> {
+    fn client_speaks(&mut self) -> Result<(), Refusal> {
         let mut flight = Vec::new();
         while self.client.wants_write() {
             self.client.write_tls(&mut flight)?;
@@ -161,7 +161,7 @@ impl Pair {
         Ok(())
     }
 
-    fn deliver_to_client(&mut self) -> Result<(), Refusal> {
+    fn server_speaks(&mut self) -> Result<(), Refusal> {
         let mut flight = Vec::new();
         while self.server.wants_write() {
             self.server.write_tls(&mut flight)?;
@@ -176,8 +176,8 @@ impl Pair {
 
     fn shake_hands(&mut self) -> Result<(), Refusal> {
         while self.client.is_handshaking() || self.server.is_handshaking() {
-            self.deliver_to_server()?;
-            self.deliver_to_client()?;
+            self.client_speaks()?;
+            self.server_speaks()?;
         }
         Ok(())
     }
@@ -197,7 +197,7 @@ pub(super) fn whole(world: &World) -> Result<Call, Refusal> {
         let mut pair = Pair::new(server, client)?;
         pair.shake_hands()?;
         pair.client.writer().write_all(b"request")?;
-        pair.deliver_to_server()?;
+        pair.client_speaks()?;
         let mut read = [0; 7];
         pair.server.reader().read_exact(&mut read)?;
         comes_out(&read)
@@ -206,13 +206,13 @@ pub(super) fn whole(world: &World) -> Result<Call, Refusal> {
 
 pub(super) fn server_answers(world: &World) -> Result<Call, Refusal> {
     let mut pair = world.pair()?;
-    call(move || pair.deliver_to_server())
+    call(move || pair.client_speaks())
 }
 
 pub(super) fn client_answers(world: &World) -> Result<Call, Refusal> {
     let mut pair = world.pair()?;
-    pair.deliver_to_server()?;
-    call(move || pair.deliver_to_client())
+    pair.client_speaks()?;
+    call(move || pair.server_speaks())
 }
 
 pub(super) fn seals(world: &World) -> Result<Call, Refusal> {

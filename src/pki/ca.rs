@@ -301,9 +301,11 @@ fn ca_extensions(subject: &Name, path_length: Option<u8>) -> Result<Vec<Extensio
 }
 
 /// The first 160 bits of SM3 over the point of 65 bytes.
-fn key_identifier(key: &PublicKey) -> Vec<u8> {
+fn key_identifier(key: &PublicKey) -> Result<Vec<u8>, Error> {
+    // A hash has no error to give.
+    module::operational().map_err(Error::Module)?;
     let digest = sm3::digest(key.as_sec1());
-    digest.iter().copied().take(20).collect()
+    Ok(digest.iter().copied().take(20).collect())
 }
 
 /// 126 random bits in 16 bytes; the first two bits make it positive and of constant length.

@@ -83,6 +83,8 @@ fn tag(token: &Token, user: CK_USER_TYPE, pin: &[u8]) -> Result<[u8; 32], Error>
             KEY.get_or_init(|| key)
         }
     };
+    // A tag has no error to give.
+    module::operational().map_err(Error::Refused)?;
     let hmac = HmacSm3::keyed(key.as_bytes());
     // A serial number has at most 16 bytes, and the PIN comes last: no two triples are alike.
     let serial_len = [u8::try_from(token.serial.len()).unwrap_or(u8::MAX)];
