@@ -336,16 +336,14 @@ impl Buffer {
         len <= self.left
     }
 
-    /// As many bytes as `dst` has, or as there are.
+    /// As many bytes as `dst` has, or as there are: zeros come in their place.
     #[inline]
     fn take(&mut self, dst: &mut [u8]) {
-        let bytes = self.bytes.as_mut_bytes();
-        let left = bytes.len().saturating_sub(self.left);
-        for (to, from) in dst.iter_mut().zip(&mut bytes[left..]) {
-            *to = *from;
-        }
         let given = dst.len().min(self.left);
-        bytes[left..][..given].zeroize();
+        let bytes = self.bytes.as_mut_bytes();
+        let first = bytes.len() - self.left;
+        dst.fill(0);
+        dst[..given].swap_with_slice(&mut bytes[first..][..given]);
         self.left -= given;
     }
 
