@@ -23,6 +23,7 @@ use super::name::parse_name;
 use super::request::Request;
 use super::signed::{self, SM2_WITH_SM3};
 use super::validity::Validity;
+use crate::module;
 use crate::random::SystemRandom;
 use crate::sm2::{self, PublicKey, SignDigest};
 use crate::sm3;
@@ -204,7 +205,7 @@ impl Ca {
         let own = &self.certificate;
         let authority_key_identifier = match own.key_identifier() {
             Some(identifier) => identifier.to_vec(),
-            None => key_identifier(own.public_key()),
+            None => key_identifier(own.public_key())?,
         };
         let template = Template {
             issuer: own.subject_name(),
@@ -240,9 +241,10 @@ impl Template<'_> {
     fn sign(self, key: &dyn SignDigest, id: &[u8]) -> Result<Certificate, Error> {
         let validity = self.validity.to_x509()?;
         let serial_number = random_serial_number()?;
+        let own_identifier = key_identifier(self.public_key)?;
         let encode = || {
             let mut extensions = self.extensions;
-            let subject_key_identifier = OctetString::new(key_identifier(self.public_key))?;
+            let subject_key_identifier = OctetString::new(own_identifier)?;
             extensions.push(
                 (&SubjectKeyIdentifier(subject_key_identifier)).to_extension(self.subject, &[])?,
             );

@@ -15,6 +15,7 @@ use super::recovery;
 use super::token::Token;
 use super::uri::Uri;
 use crate::hsm::Error;
+use crate::module;
 use crate::random::SystemRandom;
 use crate::secret::SecretBytes;
 use crate::sm3::HmacSm3;
