@@ -6,16 +6,19 @@ use sha2::Sha256;
 
 use super::case::{Case, Outcome, Service, answer};
 use super::error::Fault;
-use crate::random::{CtrDrbg, CtrDrbgSm4, Drbg, HashDrbg, HashDrbgSm3, HmacDrbg, HmacDrbgSm3};
+use crate::random::{
+    CtrDrbg, CtrDrbgSm4, Drbg, HashDrbg, HashDrbgGm, HashDrbgSm3, HmacDrbg, HmacDrbgSm3,
+};
 use crate::sm4::Sm4;
 
 /// What a step costs beside its inputs and outputs, in bytes of work.
 const STEP: u64 = 1 << 10;
 
 pub(super) fn hash(case: &Case<'_>) -> Outcome {
-    let modes: [(_, Service); 2] = [
+    let modes: [(_, Service); 3] = [
         ("SHA2-256", generate::<HashDrbg<Sha256>>),
         ("SM3", generate::<HashDrbgSm3>),
+        ("SM3-GM", generate::<HashDrbgGm>),
     ];
     case.choice("mode", &modes)?(case)
 }

@@ -63,6 +63,58 @@ fn monte_carlo_tests_agree_with_rustcrypto() {
     assert_eq!(run(&request).unwrap(), theirs);
 }
 
+/// The generators themselves have their answers in `tests/drbg.rs` and in interop; this is the way there.
+#[test]
+fn sm_generators_make_the_requests_of_a_case() {
+    use crate::random::{CtrDrbgSm4, Drbg, HashDrbgGm, HashDrbgSm3, HmacDrbgSm3};
+
+    fn directly<D: Drbg>(resistance: bool) -> Vec<u8> {
+        let mut out = vec![0; 32];
+        let mut drbg = D::instantiate(&[1; 32], &[2; 16], &[3; 7]).unwrap();
+        drbg.reseed(&[4; 32], &[5; 5]).unwrap();
+        for additional in [&[][..], &[7; 9]] {
+            match resistance {
+                true => drbg.generate_reseeded(&[8; 32], &mut out, additional),
+                false => drbg.generate(&mut out, additional),
+            }
+            .unwrap();
+        }
+        out
+    }
+
+    for (algorithm, mode, expected) in [
+        (
+            "hashDRBG",
+            "SM3",
+            directly::<HashDrbgSm3> as fn(bool) -> Vec<u8>,
+        ),
+        ("hashDRBG", "SM3-GM", directly::<HashDrbgGm>),
+        ("hmacDRBG", "SM3", directly::<HmacDrbgSm3>),
+        ("ctrDRBG", "SM4", directly::<CtrDrbgSm4>),
+    ] {
+        for resistance in [false, true] {
+            let entropy = "08".repeat(32);
+            let steps = json!([
+                { "intendedUse": "reSeed", "entropyInput": "04".repeat(32), "additionalInput": "05".repeat(5) },
+                { "intendedUse": "generate", "entropyInput": entropy, "additionalInput": "" },
+                { "intendedUse": "generate", "entropyInput": entropy, "additionalInput": "07".repeat(9) },
+            ]);
+            let case = json!({ "tcId": 1, "entropyInput": "01".repeat(32), "nonce": "02".repeat(16),
+                "persoString": "03".repeat(7), "otherInput": steps });
+            let group = json!({ "tgId": 1, "testType": "AFT", "mode": mode, "derFunc": true,
+                "predResistance": resistance, "returnedBitsLen": 256, "tests": [case] });
+            let request = json!({ "algorithm": algorithm, "testGroups": [group] }).to_string();
+            let response: Value = serde_json::from_str(&run(&request).unwrap()).unwrap();
+            let found = &response["testGroups"][0]["tests"][0];
+            let expected = case::answer([("returnedBits", &expected(resistance))]);
+            assert_eq!(
+                found["returnedBits"], expected["returnedBits"],
+                "{algorithm} {mode}"
+            );
+        }
+    }
+}
+
 /// A set of one SM3 case.
 fn sm3(case: Value) -> Value {
     json!({ "vsId": 7, "algorithm": "SM3", "testGroups": [
