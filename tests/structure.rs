@@ -28,12 +28,13 @@ const UNSAFE_ALLOWED: &[&str] = &["arch.rs", "arch/", "hsm/pkcs11/raw.rs"];
 #[test]
 fn imports_go_down_only() {
     let mut seen = 0;
-    for file in sources() {
-        let path = module_path(&file);
+    // Tests may look at anything, as those at a file's end do.
+    for file in sources().iter().filter(|file| !file.ends_with("tests.rs")) {
+        let path = module_path(file);
         let own = &path[0];
         let own_floor =
             floor_of(own).unwrap_or_else(|| panic!("{own} has no floor: add it to FLOORS"));
-        let code = code_of(&file);
+        let code = code_of(file);
         assert!(
             !code.contains("use crate as "),
             "{}: hides its imports",

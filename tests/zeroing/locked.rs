@@ -10,7 +10,7 @@ use crate::types::assert_secret_key_gone;
 
 /// What lies in the mappings of this process that the kernel leaves out of core dumps (`dd` in
 /// proc(5)), which are ours.
-fn undumped_pages() -> Freed {
+pub(crate) fn undumped_pages() -> Freed {
     let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap();
     let (mut range, mut found) = (0..0, Vec::new());
     for line in smaps.lines() {

@@ -1,69 +1,100 @@
 //! The random generators: what a thread's leaves when the thread ends, and what others leave.
 
+use std::collections::BTreeSet;
+use std::process::Command;
+
 use rand_core::TryRng;
 use shangmi::random::{CtrDrbgSm4, Drbg, DrbgRng, HashDrbgSm3, HmacDrbgSm3, SystemRandom, reseed};
 
-use crate::heap::{Freed, freed_during, heap_of, heap_of_thread};
+use crate::heap::{freed_during, heap_of_thread};
+use crate::locked::undumped_pages;
 
-/// The buffer of a generator, and how much of it one draw takes.
-const BUFFER: usize = 4096;
 const DRAW: usize = 32;
 
 #[test]
 fn a_thread_s_generator_is_wiped_when_the_thread_ends() {
-    // What a process has once for all is not a thread's.
+    alone(
+        "random::a_thread_s_generator_is_wiped_when_the_thread_ends",
+        || {
+            // What a process has once for all is not a thread's.
+            SystemRandom.try_next_u64().unwrap();
+            let before = secrets();
+            let thread = std::thread::spawn(move || {
+                let mut drawn = [0; DRAW];
+                SystemRandom.try_fill_bytes(&mut drawn).unwrap();
+                let own: BTreeSet<_> = secrets().difference(&before).copied().collect();
+                assert_held("SystemRandom", &own, &drawn);
+                own
+            });
+            assert_gone("SystemRandom", &thread.join().unwrap());
+        },
+    );
+}
+
+/// Of CTR_DRBG's state, the round keys are on the heap.
+#[test]
+fn a_thread_s_round_keys_are_wiped_when_the_thread_ends() {
     SystemRandom.try_next_u64().unwrap();
     let (blocks, freed) = heap_of_thread(|| {
         SystemRandom.try_fill_bytes(&mut [0; DRAW]).unwrap();
     });
-    assert_wiped("SystemRandom", &blocks, &freed);
+    let round_keys: Vec<_> = blocks.iter().filter(|block| block.len() == 128).collect();
+    assert!(!round_keys.is_empty());
+    for keys in round_keys {
+        freed.assert_without("round keys", keys);
+    }
 }
 
 #[test]
 fn a_generator_is_wiped_when_dropped() {
     fn check<D: Drbg + 'static>(name: &str) {
-        let (rng, blocks) = heap_of(|| {
-            let mut rng = DrbgRng::<D>::new(b"").unwrap();
-            rng.try_fill_bytes(&mut [0; DRAW]).unwrap();
-            rng
-        });
+        let before = secrets();
+        let mut rng = DrbgRng::<D>::new(b"").unwrap();
+        let mut drawn = [0; DRAW];
+        rng.try_fill_bytes(&mut drawn).unwrap();
+        let own = secrets().difference(&before).copied().collect();
+        assert_held(name, &own, &drawn);
         let (_, freed) = freed_during(|| drop(rng));
-        assert_wiped(name, &blocks, &freed);
+        assert_gone(name, &own);
+        let left = freed.0.windows(8).filter(|eight| own.contains(*eight));
+        assert_eq!(left.count(), 0, "{name}: on the heap");
     }
-    check::<CtrDrbgSm4>("CTR_DRBG");
-    check::<HashDrbgSm3>("Hash_DRBG");
-    check::<HmacDrbgSm3>("HMAC_DRBG");
+    alone("random::a_generator_is_wiped_when_dropped", || {
+        check::<CtrDrbgSm4>("CTR_DRBG");
+        check::<HashDrbgSm3>("Hash_DRBG");
+        check::<HmacDrbgSm3>("HMAC_DRBG");
+    });
 }
 
-/// Of a generator's heap, the buffer and the state: of what has no pointers in it.
-fn assert_wiped(name: &str, blocks: &[Vec<u8>], freed: &Freed) {
-    let mut buffers = blocks.iter().filter(|block| block.len() == BUFFER);
-    let buffer = buffers.next().expect("a buffer");
-    assert!(buffers.next().is_none(), "{name}: two buffers");
-    // What was drawn is not there any more even now.
-    assert_eq!(buffer[..DRAW], [0; DRAW]);
-    freed.assert_without(name, &buffer[DRAW..]);
-    let states: Vec<_> = blocks
-        .iter()
-        .filter(|block| STATE.contains(&block.len()))
-        .collect();
-    assert!(!states.is_empty(), "{name}: no state");
-    for state in states {
-        for eight in state.windows(8).filter(|eight| is_random(eight)) {
-            assert!(
-                !freed.holds_part_of(eight),
-                "{name}: {eight:?} of the state"
-            );
-        }
+/// Runs `body` in a process of its own, in whose locked pages nobody else's secrets are.
+fn alone(test: &str, body: impl FnOnce()) {
+    const HERE: &str = "SHANGMI_ZEROING_ALONE";
+    if std::env::var_os(HERE).is_some() {
+        return body();
     }
+    let status = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .env(HERE, "1")
+        .status();
+    assert!(status.unwrap().success());
 }
 
-/// Sizes of a mechanism's state in bytes.
-const STATE: std::ops::RangeInclusive<usize> = 48..=1024;
+/// What looks like secrets in the locked pages: eight bytes without a zero, as random ones mostly are.
+fn secrets() -> BTreeSet<[u8; 8]> {
+    let pages = undumped_pages();
+    let eights = pages.0.windows(8).filter(|eight| !eight.contains(&0));
+    eights.map(|eight| eight.try_into().unwrap()).collect()
+}
 
-/// Neither an address nor a small number, which have zeros.
-fn is_random(eight: &[u8]) -> bool {
-    !eight.contains(&0)
+/// The generator's buffer and state are there, and what was drawn from the buffer is not.
+fn assert_held(name: &str, own: &BTreeSet<[u8; 8]>, drawn: &[u8; DRAW]) {
+    assert!(own.len() > 3000, "{name}: {} of the buffer", own.len());
+    let left = drawn.windows(8).filter(|eight| own.contains(*eight));
+    assert_eq!(left.count(), 0, "{name}: what was drawn");
+}
+
+fn assert_gone(name: &str, own: &BTreeSet<[u8; 8]>) {
+    assert_eq!(secrets().intersection(own).count(), 0, "{name}");
 }
 
 /// The entropy input, which only its source knows, and what is drawn, in what a call frees.
