@@ -1,6 +1,8 @@
 //! `./figures validation`: the cryptographic module as a laboratory sees it, in figures.
 
+mod counts;
 mod random;
+mod randomness;
 mod self_tests;
 
 use serde_json::{Value, json};
@@ -17,8 +19,17 @@ pub struct Row {
     pub value: f64,
     /// The unit of the value.
     pub unit: &'static str,
+    /// What it may be at most.
+    pub at_most: Option<f64>,
     /// What it is measured against.
     pub against: Option<Against>,
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Sequences of 10^6 bits for the tests of GM/T 0005; the standard's number is 1,000.
+    pub sequences: usize,
 }
 
 /// A peer, measured in the same run in turns with us.
@@ -33,20 +44,38 @@ pub struct Against {
 }
 
 /// Takes the figures of one subject, and prints each as soon as it is there.
-type Subject = fn(&mut dyn FnMut(&Row)) -> Result<(), Error>;
+type Subject = fn(&Options, &mut dyn FnMut(&Row)) -> Result<(), Error>;
 
 /// The self tests come first, since they are at their first run then.
-const SUBJECTS: &[Subject] = &[self_tests::rows, random::rows];
+const SUBJECTS: &[Subject] = &[
+    self_tests::rows,
+    random::rows,
+    counts::rows,
+    randomness::rows,
+];
 
 /// Takes all figures, each as soon as it is there.
 ///
 /// # Errors
 /// One could not be taken.
-pub fn measure(mut print: impl FnMut(&Row)) -> Result<(), Error> {
-    SUBJECTS.iter().try_for_each(|rows| rows(&mut print))
+pub fn measure(options: &Options, mut print: impl FnMut(&Row)) -> Result<(), Error> {
+    SUBJECTS
+        .iter()
+        .try_for_each(|rows| rows(options, &mut print))
 }
 
 impl Row {
+    /// One that is not measured against anything.
+    fn plain(name: &str, value: f64, unit: &'static str) -> Self {
+        Self {
+            name: name.to_owned(),
+            value,
+            unit,
+            at_most: None,
+            against: None,
+        }
+    }
+
     /// As a line of `./figures`.
     pub fn json(&self) -> Value {
         let mut line = json!({
@@ -55,6 +84,9 @@ impl Row {
             "value": rounded(self.value),
             "unit": self.unit,
         });
+        if let Some(at_most) = self.at_most {
+            line["at_most"] = json!(at_most);
+        }
         if let Some(against) = &self.against {
             line["peer"] = json!(against.peer);
             line["peer_value"] = json!(rounded(against.value));

@@ -18,7 +18,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Test {
-    /// system, os, sm4-ctr, stdin, file:PATH or bad:NAME
+    /// system, os, ctr-drbg, hash-drbg, hmac-drbg, sm4-ctr, stdin, file:PATH or bad:NAME
     #[arg(long, default_value = "system")]
     source: Source,
     /// How many sequences; the standard's number is 1000.

@@ -8,18 +8,25 @@ use std::str::FromStr;
 
 use cipher::{KeyIvInit, StreamCipher};
 use rand_core::TryCryptoRng;
-use shangmi::random::SystemRandom;
+use shangmi::random::{CtrDrbgSm4, Drbg, DrbgRng, HashDrbgSm3, HmacDrbgSm3, SystemRandom};
 use shangmi::sm4::Sm4Ctr;
 
 use crate::bad::Bad;
 
-/// A source of random bits. Written `system`, `os`, `sm4-ctr`, `bad:NAME`, `file:PATH` or `stdin`.
+/// A source of random bits. Written `system`, `os`, `ctr-drbg`, `hash-drbg`, `hmac-drbg`,
+/// `sm4-ctr`, `bad:NAME`, `file:PATH` or `stdin`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// [`SystemRandom`], as all of the library uses it.
     System,
     /// The operating system's generator.
     Os,
+    /// CTR_DRBG on SM4 ([`CtrDrbgSm4`]), one generator for all sequences.
+    CtrDrbg,
+    /// Hash_DRBG on SM3 ([`HashDrbgSm3`]), likewise.
+    HashDrbg,
+    /// HMAC_DRBG on SM3 ([`HmacDrbgSm3`]), likewise.
+    HmacDrbg,
     /// The key stream of SM4 under a fixed key: always the same good bits.
     Sm4Ctr,
     /// A generator that must be rejected.
@@ -31,11 +38,25 @@ pub enum Source {
 }
 
 impl Source {
-    /// The bytes. Each call begins anew. Fails if a file cannot be opened.
+    /// Sources that only their name describes.
+    const NAMED: [(&str, Self); 7] = [
+        ("system", Self::System),
+        ("os", Self::Os),
+        ("ctr-drbg", Self::CtrDrbg),
+        ("hash-drbg", Self::HashDrbg),
+        ("hmac-drbg", Self::HmacDrbg),
+        ("sm4-ctr", Self::Sm4Ctr),
+        ("stdin", Self::Stdin),
+    ];
+
+    /// The bytes. Each call begins anew. Fails if a file cannot be opened or a generator not seeded.
     pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
         Ok(match self {
             Self::System => Box::new(Generator(SystemRandom)),
             Self::Os => Box::new(Os),
+            Self::CtrDrbg => drbg::<CtrDrbgSm4>()?,
+            Self::HashDrbg => drbg::<HashDrbgSm3>()?,
+            Self::HmacDrbg => drbg::<HmacDrbgSm3>()?,
             Self::Sm4Ctr => Box::new(KeyStream::new()),
             Self::Bad(bad) => bad.open(),
             Self::File(path) => Box::new(BufReader::new(File::open(path)?)),
@@ -50,13 +71,10 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, UnknownSource> {
         let unknown = || UnknownSource(text.to_string());
         match text.split_once(':') {
-            None => match text {
-                "system" => Ok(Self::System),
-                "os" => Ok(Self::Os),
-                "sm4-ctr" => Ok(Self::Sm4Ctr),
-                "stdin" => Ok(Self::Stdin),
-                _ => Err(unknown()),
-            },
+            None => {
+                let named = Self::NAMED.into_iter().find(|(name, _)| *name == text);
+                named.map(|(_, source)| source).ok_or_else(unknown)
+            }
             Some(("bad", name)) => {
                 let bad = Bad::ALL.into_iter().find(|bad| bad.name() == name);
                 bad.map(Self::Bad).ok_or_else(unknown)
@@ -75,8 +93,9 @@ impl fmt::Display for UnknownSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "no source `{}`: take system, os, sm4-ctr, stdin, file:PATH, or bad: and one of {}",
+            "no source `{}`: take {}, file:PATH, or bad: and one of {}",
             self.0,
+            Source::NAMED.map(|(name, _)| name).join(", "),
             Bad::ALL.map(|bad| bad.name()).join(", ")
         )
     }
@@ -84,7 +103,12 @@ impl fmt::Display for UnknownSource {
 
 impl std::error::Error for UnknownSource {}
 
-/// Reads from a generator; the place for each mechanism of the library's.
+fn drbg<D: Drbg + Send + 'static>() -> io::Result<Box<dyn Read + Send>> {
+    let rng = DrbgRng::<D>::new(b"").map_err(io::Error::other)?;
+    Ok(Box::new(Generator(rng)))
+}
+
+/// Reads from a generator.
 struct Generator<R>(R);
 
 impl<R: TryCryptoRng<Error: Send + Sync + 'static>> Read for Generator<R> {
@@ -132,8 +156,7 @@ mod tests {
     fn sources_have_names() {
         for (name, source) in [
             ("system", Source::System),
-            ("os", Source::Os),
-            ("sm4-ctr", Source::Sm4Ctr),
+            ("hash-drbg", Source::HashDrbg),
             ("stdin", Source::Stdin),
             ("bad:lfsr", Source::Bad(Bad::Lfsr)),
             ("file:a:b", Source::File("a:b".into())),
@@ -147,10 +170,12 @@ mod tests {
 
     #[test]
     fn sources_give_bytes() {
-        for source in [Source::System, Source::Os, Source::Sm4Ctr] {
-            let mut bytes = [0; 64];
-            source.open().unwrap().read_exact(&mut bytes).unwrap();
-            assert_ne!(bytes, [0; 64], "{source:?}");
+        for (name, source) in Source::NAMED {
+            if source != Source::Stdin {
+                let mut bytes = [0; 64];
+                source.open().unwrap().read_exact(&mut bytes).unwrap();
+                assert_ne!(bytes, [0; 64], "{name}");
+            }
         }
         assert!(Source::File("/nowhere".into()).open().is_err());
     }

@@ -53,10 +53,11 @@ fn main() -> Result<()> {
         ["agree"] => agree(),
         [] => AREAS.iter().try_for_each(|area| run(area, json)),
         [area] if AREAS.contains(area) => run(area, json),
+        ["validation", "--sequences", count] => validate(count.parse()?),
         ["hsm", "--signatures", count] => under_load(count.parse()?),
         [area @ ("kernels" | "portable"), "--markdown"] => run(area, markdown),
         _ => Err(format!(
-            "usage: figures [{}] [--markdown | --signatures COUNT]",
+            "usage: figures [{}] [--markdown | --signatures COUNT | --sequences COUNT]",
             AREAS.join("|")
         )
         .into()),
@@ -73,7 +74,7 @@ fn run(area: &str, print: Print) -> Result<()> {
             Ok(())
         }
         "hsm" => under_load(1_000_000),
-        "validation" => validate(),
+        "validation" => validate(1000),
         "portable" if Machine::here().disabled != "all" => again_without_instructions(),
         _ => print(
             area,
@@ -83,10 +84,11 @@ fn run(area: &str, print: Print) -> Result<()> {
     }
 }
 
-/// The cryptographic module.
-fn validate() -> Result<()> {
+/// The cryptographic module; GM/T 0005's tests on so many sequences.
+fn validate(sequences: usize) -> Result<()> {
+    let options = validation::Options { sequences };
     let print = |row: &validation::Row| println!("{}", row.json());
-    validation::measure(print).map_err(|error| -> Box<dyn Error> { error })
+    validation::measure(&options, print).map_err(|error| -> Box<dyn Error> { error })
 }
 
 /// A key in an HSM; `signatures` are made to see what is left behind.

@@ -9,7 +9,7 @@ use shangmi::random::{
     fill_with_prediction_resistance,
 };
 
-use super::{Against, Error, Row};
+use super::{Against, Error, Options, Row};
 
 const DRAW: usize = 32;
 
@@ -22,7 +22,7 @@ const WORST: f64 = 0.5;
 const BEST: f64 = 5.0;
 
 /// The services as they are offered, with their buffers; then, without a bound, what a buffer is over.
-pub(super) fn rows(print: &mut dyn FnMut(&Row)) -> Result<(), Error> {
+pub(super) fn rows(_: &Options, print: &mut dyn FnMut(&Row)) -> Result<(), Error> {
     let mut row = |name: &str, at_least, draw: &mut dyn FnMut(&mut [u8]) -> Result<(), Error>| {
         against_system(name, at_least, draw).map(|row| print(&row))
     };
@@ -87,6 +87,7 @@ fn against_system(
         name: format!("{DRAW} random bytes: {name}"),
         value: median(ours),
         unit: "1/s",
+        at_most: None,
         against: Some(Against {
             peer: "operating system, getrandom::fill".into(),
             value: median(theirs),
