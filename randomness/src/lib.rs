@@ -33,8 +33,8 @@
 //!
 //! # Where the numbers are from
 //!
-//! Formulas and parameters are facts gathered from public implementations of the standard, which agree
-//! on them. All fifteen tests are checked with the examples of annex C, those that the standard shares
+//! Formulas and parameters are facts gathered from public implementations of the standard, whose text
+//! was not at hand; where they differ, this follows its annex C. All fifteen tests are checked with the examples of annex C, those that the standard shares
 //! with NIST SP 800-22 rev. 1a with the latter's published P values for the binary expansion of e, and
 //! each row of [`TESTS`] but the last with an implementation by others (`tests/`). The last, the
 //! discrete Fourier test, takes a transform of as many points as there are bits, from the constant

@@ -75,11 +75,16 @@ fn alone(test: &str, body: impl FnOnce()) {
     if std::env::var_os(HERE).is_some() {
         return body();
     }
-    let status = Command::new(std::env::current_exe().unwrap())
+    let output = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", test])
         .env(HERE, "1")
-        .status();
-    assert!(status.unwrap().success());
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && text.contains("1 passed"),
+        "{text}"
+    );
 }
 
 /// What looks like secrets in the locked pages: eight bytes without a zero, as random ones mostly are.
