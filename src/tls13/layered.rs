@@ -20,7 +20,7 @@ use crate::{module, pki};
 /// other provider's.
 ///
 /// SM2 keys are loaded here and all others by `base`, which also gives rustls its random bytes;
-/// SM2 ephemeral keys come from the operating system's generator. `fips()` of the result is false:
+/// SM2 ephemeral keys come from the module's own ([`random`](crate::random)). `fips()` of the result is false:
 /// the SM algorithms are not among those that FIPS 140 approves, whatever `base` is.
 ///
 /// The algorithms of `base` do not know the KeyUsage rule of TLS 1.3 (RFC 8446 4.4.2.2), and rustls's
