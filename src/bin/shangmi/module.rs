@@ -20,10 +20,10 @@ pub(crate) struct SelfTest {
 
 impl SelfTest {
     pub(crate) fn run(self) -> Result<End, Failure> {
+        let report = module::self_test();
         if self.require_seal {
             module::require_seal()?;
         }
-        let report = module::self_test();
         let text = match self.json {
             true => serde_json::to_string_pretty(&report)? + "\n",
             false => report.to_string(),
